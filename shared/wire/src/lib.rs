@@ -1,1 +1,42 @@
-//! wire
+//! What the swarm says: every message in protocol order, with one canonical byte form.
+//!
+//! It never decides anything, reads no clock, opens no socket and knows no tensor.
+//! Everybody uses it: the rules build messages, the network carries them, the store and the
+//! audit keep and read them.
+//!
+//! Reading order: [`id`], [`codec`], [`signed`], then one file per stretch of a round:
+//! [`plan`] → [`round`] → [`chain`], what is kept ([`transcript`]) and how peers ask
+//! ([`exchange`], [`invite`]).
+
+pub mod chain;
+pub mod codec;
+pub mod exchange;
+pub mod id;
+pub mod invite;
+pub mod members;
+pub mod plan;
+pub mod round;
+pub mod signed;
+pub mod transcript;
+
+pub use chain::{
+    AbortReason, GateResult, Genesis, Header, Outcome, RoundRecord, RoundResult,
+};
+pub use codec::{decode, encode, DecodeError, WIRE_VERSION};
+pub use exchange::{Gossip, Refusal, Request, Response, ToCoordinator, ToNode};
+pub use id::{
+    ClosedHash, ContentHash, CoordinatorId, HeaderHash, LedgerHash, ModelHash, NodeId, PlanHash,
+    RecordHash, Round, RosterHash, SharesRoot, StateHash, SurvivorsHash, TaskId, VersionNumber,
+};
+pub use invite::{Invite, InviteError};
+pub use members::{MemberIndex, MemberSet, MAX_MEMBERS};
+pub use plan::{
+    AdapterKind, AdapterSpec, CohortTerms, GridTerms, NoiseTerms, Plan, Precision, Projection, Recipe,
+    ServerOptimizer, ServerRule, TrainingOptimizer, Windows,
+};
+pub use round::{
+    Advertise, Agreement, Consistency, Contribution, Enrol, Inbox, LedgerHead, MemberList, Reveal,
+    RevealedShare, Roster, SealedShare, SealedShares, ShareKind, SharesClosed, Survivors,
+};
+pub use signed::{Checked, Signable, Signature, Signed, SignedError};
+pub use transcript::Transcript;

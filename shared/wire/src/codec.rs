@@ -1,0 +1,92 @@
+//! One value, one byte string: a version byte, then postcard, and nothing else is accepted.
+//!
+//! postcard alone reads over-long varints and ignores trailing bytes, so two byte strings could
+//! mean one value and split the views of two readers (references/privacy.md 3.6, item 17).
+//! [`decode`] therefore encodes what it read again and refuses bytes that differ.
+
+use serde::{de::DeserializeOwned, Serialize};
+use thiserror::Error;
+
+/// The first byte of everything that is sent, signed or kept.
+pub const WIRE_VERSION: u8 = 1;
+
+/// Why bytes are not a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// Longer than the reader allows for this message.
+    #[error("{length} bytes, where at most {limit} are allowed")]
+    Oversized {
+        /// Bytes that arrived.
+        length: usize,
+        /// Bytes that are allowed.
+        limit: usize,
+    },
+    /// No byte at all.
+    #[error("an empty message")]
+    Empty,
+    /// A version that this build does not speak.
+    #[error("wire version {found}, where this build speaks {WIRE_VERSION}: update the older side")]
+    Version {
+        /// The version byte that arrived.
+        found: u8,
+    },
+    /// Not a value of the expected type.
+    #[error("not a value of the expected type")]
+    Malformed,
+    /// A value, but not in its one canonical form.
+    #[error("not in canonical form")]
+    NotCanonical,
+}
+
+/// The canonical bytes of a value.
+///
+/// # Panics
+/// Never for the types of this crate: all of them have known lengths.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_extend(value, vec![WIRE_VERSION])
+        .expect("messages hold no type that postcard cannot write")
+}
+
+/// Reads a value that fills `bytes` exactly and is in canonical form.
+pub fn decode<T: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    limit: usize,
+) -> Result<T, DecodeError> {
+    if bytes.len() > limit {
+        return Err(DecodeError::Oversized { length: bytes.len(), limit });
+    }
+    let (&version, body) = bytes.split_first().ok_or(DecodeError::Empty)?;
+    if version != WIRE_VERSION {
+        return Err(DecodeError::Version { found: version });
+    }
+    let value: T = postcard::from_bytes(body).map_err(|_| DecodeError::Malformed)?;
+    if encode(&value) != bytes {
+        return Err(DecodeError::NotCanonical);
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_back_what_it_wrote() {
+        let value = (7_u64, vec![1_u8, 2, 3], Some(-4_i32));
+        assert_eq!(decode::<(u64, Vec<u8>, Option<i32>)>(&encode(&value), 64), Ok(value));
+    }
+
+    #[test]
+    fn refuses_every_other_form_of_the_same_value() {
+        // 0x80 0x00 is an over-long varint for 0.
+        assert_eq!(decode::<u64>(&[WIRE_VERSION, 0x80, 0x00], 64), Err(DecodeError::NotCanonical));
+        assert_eq!(decode::<u64>(&[WIRE_VERSION, 0x05, 0x00], 64), Err(DecodeError::NotCanonical));
+        assert_eq!(decode::<u64>(&[2, 5], 64), Err(DecodeError::Version { found: 2 }));
+        assert_eq!(decode::<u64>(&[], 64), Err(DecodeError::Empty));
+        assert_eq!(decode::<u64>(&[WIRE_VERSION], 64), Err(DecodeError::Malformed));
+        assert_eq!(
+            decode::<u64>(&[WIRE_VERSION, 5], 1),
+            Err(DecodeError::Oversized { length: 2, limit: 1 })
+        );
+    }
+}
