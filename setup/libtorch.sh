@@ -128,6 +128,6 @@ fetch_wheel() {
 # Where no terminal shows pip's bar: a line every ten seconds, until the set-up ends.
 report_growth() {
     while sleep 10 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
-        echo "  $(du -sm "$1" | cut -f1) MB so far"
+        echo "  $(du -sm "$1/unfinished" | cut -f1) MB so far"
     done
 }
