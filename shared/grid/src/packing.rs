@@ -1,0 +1,173 @@
+//! Packed bit vectors: `count` values of b bits in ⌈count·b/8⌉ bytes.
+//!
+//! Little-endian throughout: value `i` takes the bits `i·b` to `i·b + b - 1`, and bit `j` is bit
+//! `j mod 8` (bit 0 the lowest) of byte `j div 8`. Bits behind the last value are zero. One vector has
+//! exactly one encoding.
+
+use crate::{GridError, Modulus};
+
+/// Bytes that `count` values take.
+///
+/// # Panics
+/// If `count·b` overflows, which no vector in memory can cause.
+pub fn packed_length(count: usize, modulus: Modulus) -> usize {
+    (count * modulus.bits() as usize).div_ceil(8)
+}
+
+/// Packs reduced values.
+///
+/// # Errors
+/// [`GridError::NotReduced`] names the first value that is not below 2^b.
+pub fn pack(values: &[u32], modulus: Modulus) -> Result<Vec<u8>, GridError> {
+    if let Some(index) = values.iter().position(|&value| value > modulus.mask()) {
+        let (value, bits) = (values[index], modulus.bits());
+        return Err(GridError::NotReduced { index, value, bits });
+    }
+    let length = packed_length(values.len(), modulus);
+    let mut bytes = Vec::with_capacity(length + 4);
+    let (mut waiting, mut filled) = (0_u64, 0);
+    for &value in values {
+        waiting |= u64::from(value) << filled;
+        filled += modulus.bits();
+        if filled >= 32 {
+            bytes.extend_from_slice(&(waiting as u32).to_le_bytes());
+            waiting >>= 32;
+            filled -= 32;
+        }
+    }
+    bytes.extend_from_slice(&(waiting as u32).to_le_bytes());
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+/// Unpacks exactly `count` values.
+///
+/// # Errors
+/// [`GridError::PackedLength`] if there are more or fewer bytes than `count` values take;
+/// [`GridError::TrailingBits`] if a bit behind the last value is set.
+pub fn unpack(bytes: &[u8], count: usize, modulus: Modulus) -> Result<Vec<u32>, GridError> {
+    let bits = modulus.bits();
+    check_length(bytes, count, modulus)?;
+    let mut words = Words { bytes };
+    let mut values = Vec::with_capacity(count);
+    let (mut waiting, mut filled) = (0_u64, 0);
+    for _ in 0..count {
+        if filled < bits {
+            waiting |= u64::from(words.take()) << filled;
+            filled += 32;
+        }
+        values.push(waiting as u32 & modulus.mask());
+        waiting >>= bits;
+        filled -= bits;
+    }
+    Ok(values)
+}
+
+fn check_length(bytes: &[u8], count: usize, modulus: Modulus) -> Result<(), GridError> {
+    let bits = modulus.bits();
+    // `count` may be a foreign number: compare without overflow.
+    let total_bits = count as u128 * u128::from(bits);
+    if total_bits.div_ceil(8) != bytes.len() as u128 {
+        return Err(GridError::PackedLength {
+            count,
+            bits,
+            expected: usize::try_from(total_bits.div_ceil(8)).unwrap_or(usize::MAX),
+            found: bytes.len(),
+        });
+    }
+    let padding = (bytes.len() as u128 * 8 - total_bits) as u32;
+    match bytes.last() {
+        Some(&byte) if padding > 0 && byte >> (8 - padding) != 0 => {
+            Err(GridError::TrailingBits { count, bits, byte, padding })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Little-endian words, the last one filled up with zeros.
+struct Words<'a> {
+    bytes: &'a [u8],
+}
+
+impl Words<'_> {
+    #[inline(always)]
+    fn take(&mut self) -> u32 {
+        if let Some((word, rest)) = self.bytes.split_first_chunk::<4>() {
+            self.bytes = rest;
+            return u32::from_le_bytes(*word);
+        }
+        let mut word = [0; 4];
+        word[..self.bytes.len()].copy_from_slice(self.bytes);
+        self.bytes = &[];
+        u32::from_le_bytes(word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn modulus(bits: u32) -> Modulus {
+        Modulus::new(bits).unwrap()
+    }
+
+    #[test]
+    fn golden_bytes() {
+        assert_eq!(pack(&[], modulus(20)).unwrap(), []);
+        assert_eq!(pack(&[0x12, 0xff], modulus(8)).unwrap(), [0x12, 0xff]);
+        assert_eq!(pack(&[0xabc, 0x123], modulus(12)).unwrap(), [0xbc, 0x3a, 0x12]);
+        assert_eq!(
+            pack(&[0xfffff, 0x00001, 0x80000], modulus(20)).unwrap(),
+            [0xff, 0xff, 0x1f, 0x00, 0x00, 0x00, 0x00, 0x08]
+        );
+        assert_eq!(pack(&[0xdead_beef], modulus(32)).unwrap(), [0xef, 0xbe, 0xad, 0xde]);
+    }
+
+    #[test]
+    fn bad_bytes_are_named() {
+        assert_eq!(
+            unpack(&[0; 7], 3, modulus(20)),
+            Err(GridError::PackedLength { count: 3, bits: 20, expected: 8, found: 7 })
+        );
+        assert!(unpack(&[0; 9], 3, modulus(20)).is_err());
+        assert!(unpack(&[], usize::MAX, modulus(32)).is_err());
+        assert_eq!(
+            unpack(&[0, 0, 0, 0, 0, 0, 0, 0x18], 3, modulus(20)),
+            Err(GridError::TrailingBits { count: 3, bits: 20, byte: 0x18, padding: 4 })
+        );
+        assert_eq!(
+            pack(&[0, 256], modulus(8)),
+            Err(GridError::NotReduced { index: 1, value: 256, bits: 8 })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_vector_has_one_encoding(bits in 8_u32..=32, values in prop::collection::vec(any::<u32>(), 0..100), flip: prop::sample::Index) {
+            let modulus = modulus(bits);
+            let values: Vec<u32> = values.iter().map(|v| v & modulus.mask()).collect();
+            let mut bytes = pack(&values, modulus).unwrap();
+            prop_assert_eq!(bytes.len(), packed_length(values.len(), modulus));
+            prop_assert_eq!(&unpack(&bytes, values.len(), modulus).unwrap(), &values);
+            for (index, &value) in values.iter().enumerate() {
+                for bit in 0..bits as usize {
+                    let at = index * bits as usize + bit;
+                    prop_assert_eq!(u32::from(bytes[at / 8] >> (at % 8) & 1), value >> bit & 1);
+                }
+            }
+            if !bytes.is_empty() {
+                let at = flip.index(bytes.len() * 8);
+                bytes[at / 8] ^= 1 << (at % 8);
+                prop_assert_ne!(unpack(&bytes, values.len(), modulus).ok(), Some(values));
+            }
+        }
+
+        #[test]
+        fn foreign_bytes_never_panic_and_encode_back(bytes in prop::collection::vec(any::<u8>(), 0..60), count in 0_usize..70, bits in 8_u32..=32) {
+            if let Ok(values) = unpack(&bytes, count, modulus(bits)) {
+                prop_assert_eq!(pack(&values, modulus(bits)).unwrap(), bytes);
+            }
+        }
+    }
+}
