@@ -1,0 +1,183 @@
+//! Dealing: a member splits its mask key and its seed among everybody on the roster, and seals
+//! each neighbour's pair of shares for it alone.
+
+use std::fmt;
+
+use rand::CryptoRng;
+use wire::{MemberIndex, PlanHash, RosterHash, ShareKind};
+use x25519_dalek::SharedSecret;
+
+use crate::keys::agree;
+use crate::seal::{self, Route};
+use crate::{
+    EphemeralPublic, EphemeralSecrets, SEALED_BYTES, SecaggError, Secret32, Share, Thresholds,
+    split,
+};
+
+/// What sealed shares are bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealContext {
+    /// Hash of the signed plan.
+    pub plan: PlanHash,
+    /// Hash of the signed roster.
+    pub roster: RosterHash,
+}
+
+/// What one member holds of another member's secrets (or of its own).
+///
+/// Revealing consumes the pair and wipes the other share: a holder can give away one kind of
+/// share of a member, never both.
+pub struct SharePair {
+    owner: MemberIndex,
+    mask_key: Share,
+    seed: Share,
+}
+
+impl SharePair {
+    /// Whose secrets were split.
+    pub fn owner(&self) -> MemberIndex {
+        self.owner
+    }
+
+    /// Gives away the share of one kind: of the seed if the owner survived, which takes off its
+    /// self mask; of the mask key if it dropped out, which takes off its pairwise masks.
+    pub fn reveal(self, kind: ShareKind) -> Share {
+        match kind {
+            ShareKind::Seed => self.seed,
+            ShareKind::MaskKey => self.mask_key,
+        }
+    }
+}
+
+impl fmt::Debug for SharePair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SharePair(from member {})", self.owner)
+    }
+}
+
+/// What dealing gives out.
+#[derive(Debug)]
+pub struct Dealt {
+    /// The dealer's own pair; its share counts towards the threshold like any other.
+    pub own: SharePair,
+    /// One sealed pair for every other member of the roster, in ascending order.
+    pub sealed: Vec<(MemberIndex, [u8; SEALED_BYTES])>,
+}
+
+/// A member's secrets after dealing: they open what the neighbours dealt, then mask once.
+pub struct DealtSecrets {
+    pub(crate) own: MemberIndex,
+    pub(crate) mask_key: Secret32,
+    pub(crate) seed: Secret32,
+    pub(crate) roster: Vec<EphemeralPublic>,
+    pub(crate) context: SealContext,
+    pub(crate) thresholds: Thresholds,
+    /// The agreement with each member's sealing key; none with oneself.
+    agreed: Vec<Option<SharedSecret>>,
+}
+
+impl EphemeralSecrets {
+    /// Splits this member's mask key and seed among the whole roster and seals the shares.
+    ///
+    /// `roster` holds everybody's checked keys in roster order, `own` is this member's place in
+    /// it. It consumes the secrets: no sealing key is used for a second dealing.
+    ///
+    /// # Errors
+    /// [`SecaggError::RosterSize`], [`SecaggError::NotInRoster`].
+    pub fn deal<R: CryptoRng + ?Sized>(
+        self,
+        context: SealContext,
+        roster: Vec<EphemeralPublic>,
+        own: MemberIndex,
+        thresholds: Thresholds,
+        rng: &mut R,
+    ) -> Result<(DealtSecrets, Dealt), SecaggError> {
+        let (count, threshold) = (thresholds.members(), thresholds.threshold());
+        if roster.len() != count {
+            return Err(SecaggError::RosterSize { roster: roster.len(), expected: count });
+        }
+        if roster.get(own.get()) != Some(&self.public()) {
+            return Err(SecaggError::NotInRoster { own });
+        }
+        let mask_shares = split(&self.mask_key, threshold, count, rng)?;
+        let seed_shares = split(&self.seed, threshold, count, rng)?;
+        let agreed = agreements(&self.seal_key, &roster, own)?;
+        let Self { mask_key, seal_key: _, seed } = self;
+        let secrets = DealtSecrets { own, mask_key, seed, roster, context, thresholds, agreed };
+        let dealt = secrets.seal_all(mask_shares, seed_shares)?;
+        Ok((secrets, dealt))
+    }
+}
+
+impl DealtSecrets {
+    /// Opens the pair of shares that `source` dealt to this member.
+    ///
+    /// # Errors
+    /// [`SecaggError::NotANeighbour`], [`SecaggError::SealedLength`],
+    /// [`SecaggError::SealBroken`].
+    pub fn open(&self, source: MemberIndex, sealed: &[u8]) -> Result<SharePair, SecaggError> {
+        let agreed = self.agreed_with(source)?;
+        let (mask_key, seed) =
+            seal::open(&self.route(source, self.own), agreed.as_bytes(), sealed)?;
+        Ok(SharePair {
+            owner: source,
+            mask_key: Share::new(self.own, mask_key)?,
+            seed: Share::new(self.own, seed)?,
+        })
+    }
+
+    /// This member's place in the roster.
+    pub fn own(&self) -> MemberIndex {
+        self.own
+    }
+
+    fn seal_all(
+        &self,
+        mask_shares: Vec<Share>,
+        seed_shares: Vec<Share>,
+    ) -> Result<Dealt, SecaggError> {
+        let mut own = None;
+        let mut sealed = Vec::with_capacity(self.roster.len());
+        for (mask_key, seed) in mask_shares.into_iter().zip(seed_shares) {
+            let target = mask_key.member();
+            if target == self.own {
+                own = Some(SharePair { owner: target, mask_key, seed });
+                continue;
+            }
+            let agreed = self.agreed_with(target)?;
+            let route = self.route(self.own, target);
+            let bytes = seal::seal(&route, agreed.as_bytes(), mask_key.value(), seed.value());
+            sealed.push((target, bytes));
+        }
+        let own = own.ok_or(SecaggError::NotInRoster { own: self.own })?;
+        Ok(Dealt { own, sealed })
+    }
+
+    fn agreed_with(&self, member: MemberIndex) -> Result<&SharedSecret, SecaggError> {
+        let agreed = self.agreed.get(member.get()).and_then(Option::as_ref);
+        agreed.ok_or(SecaggError::NotANeighbour { member })
+    }
+
+    fn route(&self, source: MemberIndex, target: MemberIndex) -> Route<'_> {
+        Route {
+            context: &self.context,
+            source: (source, &self.roster[source.get()].seal_key),
+            target: (target, &self.roster[target.get()].seal_key),
+        }
+    }
+}
+
+/// X25519 with everybody's sealing key but one's own; the same agreement seals and opens.
+fn agreements(
+    seal_key: &Secret32,
+    roster: &[EphemeralPublic],
+    own: MemberIndex,
+) -> Result<Vec<Option<SharedSecret>>, SecaggError> {
+    // the full capacity at once: a growing vector would leave copies of secrets behind
+    let mut agreed = Vec::with_capacity(roster.len());
+    for (place, member) in roster.iter().enumerate() {
+        let is_own = place == own.get();
+        agreed.push(if is_own { None } else { Some(agree(seal_key, &member.seal_key)?) });
+    }
+    Ok(agreed)
+}
