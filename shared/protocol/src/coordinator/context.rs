@@ -1,0 +1,88 @@
+//! What a phase may touch while it handles one step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ed25519_dalek::SigningKey;
+use version::{Chain, State};
+use wire::{
+    AbortReason, Checked, LedgerHead, NodeId, Outcome, Round, RoundResult, Signable, ToNode,
+    Transcript,
+};
+
+use super::{Effect, Event, Phase, Record, Settings, Step, issuing, pace::Pace, send_all};
+use crate::{rejection::Rejection, time::Time};
+
+pub(super) struct Context<'a> {
+    pub key: &'a SigningKey,
+    pub settings: &'a Settings,
+    pub chain: &'a mut Chain,
+    pub state: &'a mut State,
+    pub base_loss_micro: u64,
+    pub present: &'a BTreeSet<NodeId>,
+    pub heads: &'a mut BTreeMap<NodeId, Checked<LedgerHead>>,
+    pub pace: &'a mut Pace,
+    pub now: Time,
+    pub effects: &'a mut Vec<Effect>,
+}
+
+impl Context<'_> {
+    pub fn sign<T: Signable>(&self, message: T) -> Checked<T> {
+        Checked::sign(message, self.key)
+    }
+
+    pub fn send_all(&mut self, nodes: impl IntoIterator<Item = NodeId>, message: &ToNode) {
+        self.effects.extend(send_all(nodes, message));
+    }
+
+    pub fn wake(&mut self, at: Time) {
+        self.effects.push(Effect::Wake(at));
+    }
+
+    pub fn report(&mut self, event: Event) {
+        self.effects.push(Effect::Report(event));
+    }
+
+    /// Counts a fault, for the operator and in the transcript.
+    pub fn reject(&mut self, from: NodeId, why: Rejection, transcript: &mut Transcript) {
+        self.effects.push(Effect::Reject { from, why });
+        let code = why.code();
+        let known = transcript.rejections.iter_mut().find(|r| (r.0, r.1) == (from, code));
+        match known {
+            Some(rejection) => rejection.2 = rejection.2.saturating_add(1),
+            None => transcript.rejections.push((from, code, 1)),
+        }
+    }
+
+    /// Keeps the phase; a message that nobody waits for is a fault, a late output or an early
+    /// wake-up is not.
+    pub fn out_of_phase(&mut self, step: Step, phase: Phase) -> Phase {
+        if let Step::Message { from, .. } = step {
+            self.effects.push(Effect::Reject { from, why: Rejection::OutOfPhase });
+        }
+        phase
+    }
+
+    /// Ends the round without a sum: signed, linked, told to everybody.
+    pub fn abort(
+        &mut self,
+        round: Round,
+        mut transcript: Transcript,
+        reason: AbortReason,
+    ) -> Phase {
+        let outcome = Outcome::Aborted { reason };
+        let header = issuing::next_header(self.chain, self.key, round, outcome);
+        issuing::extend(self.chain, &header);
+        transcript.header = Some(header.signed().clone());
+        let header = header.signed().clone();
+        self.effects.push(Effect::Persist(Record::Step {
+            header: header.clone(),
+            record: None,
+            state: None,
+        }));
+        self.effects.push(Effect::Persist(Record::Finished(Box::new(transcript))));
+        self.report(Event::Aborted { round, reason });
+        let result = ToNode::Result(RoundResult { header, record: None });
+        self.send_all(self.present.iter().copied(), &result);
+        Phase::Resting
+    }
+}

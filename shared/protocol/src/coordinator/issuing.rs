@@ -1,0 +1,140 @@
+//! Phase 6: the sum becomes a candidate, the gate judges it, and the chain gets its next header.
+
+use ed25519_dalek::SigningKey;
+use version::{Chain, State};
+use wire::{
+    AbortReason, Checked, GateResult, Header, Outcome, Round, RoundRecord, RoundResult, ToNode,
+};
+
+use super::{Effect, Event, Phase, Record, Step, context::Context, revealing::Fixed};
+use crate::job::Unmasked;
+
+/// A round whose shares are being put together.
+pub(super) struct Unmasking {
+    pub fixed: Fixed,
+}
+
+/// A round whose candidate is being measured.
+pub(super) struct Judging {
+    fixed: Fixed,
+    record: RoundRecord,
+    candidate: State,
+}
+
+impl Unmasking {
+    pub fn handle(self, step: Step, context: &mut Context<'_>) -> Phase {
+        match step {
+            Step::Unmasked(unmasked) if unmasked.round == self.fixed.terms.round() => {
+                self.judge(unmasked, context)
+            }
+            step => context.out_of_phase(step, Phase::Unmasking(self)),
+        }
+    }
+
+    fn judge(self, unmasked: Unmasked, context: &mut Context<'_>) -> Phase {
+        let Self { fixed } = self;
+        let round = fixed.terms.round();
+        for fault in unmasked.faults {
+            let node = fixed.roster.member(fault.revealer).map(|member| member.id);
+            context.report(Event::Faulty { round, fault, node });
+        }
+        let packed = unmasked
+            .result
+            .ok()
+            .and_then(|sum| grid::pack(&sum, fixed.terms.grid.modulus()).ok());
+        let Some(sum) = packed else {
+            return context.abort(fixed.terms.round(), fixed.transcript, AbortReason::TooFewReveals);
+        };
+        let survivors = fixed.survivors.members.len();
+        let plan = fixed.terms.plan();
+        let Ok(candidate) = version::next_state(context.state, plan, survivors, &sum) else {
+            return context.abort(fixed.terms.round(), fixed.transcript, AbortReason::TooFewReveals);
+        };
+        let record = RoundRecord {
+            plan: plan.signed().clone(),
+            roster: fixed.roster.signed().signed().clone(),
+            closed: fixed.closed.signed().clone(),
+            survivors: fixed.survivors.signed().clone(),
+            agreements: fixed.transcript.agreements.clone(),
+            sum,
+        };
+        context.effects.push(Effect::Judge(Box::new(candidate.clone())));
+        Phase::Judging(Judging { fixed, record, candidate })
+    }
+}
+
+impl Judging {
+    pub fn handle(self, step: Step, context: &mut Context<'_>) -> Phase {
+        match step {
+            Step::Judged { loss_micro } => self.issue(loss_micro, context),
+            step => context.out_of_phase(step, Phase::Judging(self)),
+        }
+    }
+
+    fn issue(self, loss_micro: u64, context: &mut Context<'_>) -> Phase {
+        let Self { fixed, record, candidate } = self;
+        let round = fixed.terms.round();
+        let best = context.chain.best_loss_micro().unwrap_or(u64::MAX).min(context.base_loss_micro);
+        let gate = version::gate(best, context.settings.gate_tolerance_q32, loss_micro);
+        let header = next_header(context.chain, context.key, round, outcome(&record, &candidate, gate));
+        extend(context.chain, &header);
+        let mut transcript = fixed.transcript;
+        transcript.header = Some(header.signed().clone());
+        transcript.record = Some(record.clone());
+        let result = RoundResult { header: header.signed().clone(), record: Some(record.clone()) };
+        context.effects.push(Effect::Persist(Record::Step {
+            header: header.signed().clone(),
+            record: Some(Box::new(record)),
+            state: gate.passes().then(|| candidate.encode()),
+        }));
+        context.effects.push(Effect::Persist(Record::Finished(Box::new(transcript))));
+        context.report(if gate.passes() {
+            let (version, state) = (header.version, candidate.hash());
+            Event::Issued { round, version, state, gate }
+        } else {
+            Event::Refused { round, gate }
+        });
+        if gate.passes() {
+            *context.state = candidate;
+        }
+        context.send_all(context.present.iter().copied(), &ToNode::Result(result));
+        Phase::Resting
+    }
+}
+
+fn outcome(record: &RoundRecord, candidate: &State, gate: GateResult) -> Outcome {
+    let (record, state) = (record.hash(), candidate.hash());
+    if gate.passes() {
+        Outcome::Issued { record, state, gate }
+    } else {
+        Outcome::Refused { record, candidate: state, gate }
+    }
+}
+
+/// Signs the step after the chain's head.
+pub(super) fn next_header(
+    chain: &Chain,
+    key: &SigningKey,
+    round: Round,
+    outcome: Outcome,
+) -> Checked<Header> {
+    let raises = matches!(outcome, Outcome::Issued { .. } | Outcome::RolledBack { .. });
+    let version = if raises { chain.version().next() } else { chain.version() };
+    let header = Header {
+        task: chain.task(),
+        index: chain.next_index(),
+        round,
+        version,
+        parent: chain.head(),
+        outcome,
+    };
+    Checked::sign(header, key)
+}
+
+/// Appends a header of our own.
+///
+/// # Panics
+/// If it does not follow: that would be a fault of this crate, and history must not go on.
+pub(super) fn extend(chain: &mut Chain, header: &Checked<Header>) {
+    chain.extend(header.signed()).expect("a header that this coordinator made follows");
+}

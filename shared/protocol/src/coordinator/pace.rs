@@ -1,0 +1,107 @@
+//! How long the next round's windows are: from what the last rounds took, so that nobody has to
+//! guess a timeout. They are frozen in the plan.
+
+use wire::Windows;
+
+use crate::time::Time;
+
+/// A window is never shorter than this share of its first setting …
+const SHRINK_LIMIT: u32 = 4;
+/// … nor longer than this multiple of it.
+const GROWTH_LIMIT: u32 = 16;
+
+/// The windows of the next plan.
+pub(super) struct Pace {
+    first: Windows,
+    next: Windows,
+}
+
+/// Which window was measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Phase {
+    Train,
+    Shares,
+    Consistency,
+    Contribute,
+    Survivors,
+    Reveal,
+}
+
+impl Pace {
+    pub fn new(first: Windows) -> Self {
+        Self { first, next: first }
+    }
+
+    pub fn windows(&self) -> Windows {
+        self.next
+    }
+
+    /// Everybody answered: the window moves a quarter of the way towards twice what it took. A
+    /// window in which nodes answer at random instants only ever grows, since how long they took
+    /// says nothing.
+    pub fn complete(&mut self, phase: Phase, opened: Time, now: Time) {
+        if matches!(phase, Phase::Train | Phase::Contribute) {
+            return;
+        }
+        let took = u32::try_from(now.since(opened)).unwrap_or(u32::MAX);
+        let (first, next) = self.slot(phase);
+        let target = took.saturating_mul(2).max(first / SHRINK_LIMIT);
+        *next = next.saturating_sub(*next / 4).saturating_add(target / 4).max(1);
+    }
+
+    /// Somebody was missing when the window closed: half as long again next time.
+    pub fn incomplete(&mut self, phase: Phase) {
+        let (first, next) = self.slot(phase);
+        *next = next.saturating_add(*next / 2).min(first.saturating_mul(GROWTH_LIMIT));
+    }
+
+    fn slot(&mut self, phase: Phase) -> (u32, &mut u32) {
+        let (first, next) = (&self.first, &mut self.next);
+        match phase {
+            Phase::Train => (first.train_ms, &mut next.train_ms),
+            Phase::Shares => (first.shares_ms, &mut next.shares_ms),
+            Phase::Consistency => (first.consistency_ms, &mut next.consistency_ms),
+            Phase::Contribute => (first.contribute_ms, &mut next.contribute_ms),
+            Phase::Survivors => (first.survivors_ms, &mut next.survivors_ms),
+            Phase::Reveal => (first.reveal_ms, &mut next.reveal_ms),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace() -> Pace {
+        Pace::new(Windows {
+            train_ms: 1000,
+            advertise_ms: 1000,
+            shares_ms: 1000,
+            consistency_ms: 1000,
+            contribute_ms: 1000,
+            survivors_ms: 1000,
+            reveal_ms: 1000,
+        })
+    }
+
+    #[test]
+    fn windows_follow_what_rounds_take() {
+        let mut pace = pace();
+        (0..20).for_each(|_| pace.complete(Phase::Shares, Time(0), Time(300)));
+        assert!((590..=610).contains(&pace.windows().shares_ms), "{:?}", pace.windows());
+        (0..50).for_each(|_| pace.complete(Phase::Shares, Time(0), Time(1)));
+        assert!((240..=260).contains(&pace.windows().shares_ms), "{:?}", pace.windows());
+        (0..50).for_each(|_| pace.incomplete(Phase::Shares));
+        assert_eq!(pace.windows().shares_ms, 16_000);
+    }
+
+    #[test]
+    fn windows_of_random_instants_never_shrink() {
+        let mut pace = pace();
+        pace.complete(Phase::Contribute, Time(0), Time(1));
+        pace.complete(Phase::Train, Time(0), Time(1));
+        assert_eq!((pace.windows().contribute_ms, pace.windows().train_ms), (1000, 1000));
+        pace.incomplete(Phase::Train);
+        assert_eq!(pace.windows().train_ms, 1500);
+    }
+}

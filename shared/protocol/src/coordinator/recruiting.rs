@@ -1,0 +1,128 @@
+//! Phases 0 to 2: the plan is out; nodes train, then advertise. The roster closes when everybody
+//! present has advertised, or with the window.
+
+use std::collections::BTreeMap;
+
+use wire::{
+    AbortReason, Advertise, MAX_MEMBERS, MemberIndex, NodeId, Roster, Signed, ToCoordinator,
+    ToNode, Transcript,
+};
+
+use super::{
+    Effect, Event, Phase, Record, Step, context::Context, pace, sharing::Sharing,
+};
+use crate::{
+    rejection::Rejection,
+    roster::{RosterView, read_advertise},
+    terms::{ROSTER_MIN, Terms},
+    time::Time,
+};
+
+/// A round between its plan and its roster.
+pub(super) struct Recruiting {
+    terms: Terms,
+    transcript: Transcript,
+    advertised: BTreeMap<NodeId, Signed<Advertise>>,
+    opened: Time,
+    closes: Time,
+}
+
+impl Recruiting {
+    pub fn begin(
+        terms: Terms,
+        transcript: Transcript,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) -> Self {
+        let windows = &terms.plan().windows;
+        let closes = now + windows.train_ms + windows.advertise_ms;
+        effects.push(Effect::Wake(closes));
+        Self { terms, transcript, advertised: BTreeMap::new(), opened: now, closes }
+    }
+
+    pub fn question_for(&self, node: NodeId) -> Option<ToNode> {
+        let asked = !self.advertised.contains_key(&node);
+        asked.then(|| ToNode::Plan(self.terms.plan().signed().clone()))
+    }
+
+    pub fn handle(mut self, step: Step, context: &mut Context<'_>) -> Phase {
+        match step {
+            Step::Message { from, message: ToCoordinator::Advertise(advertise) } => {
+                if let Err(why) = self.take(from, advertise, context) {
+                    context.reject(from, why, &mut self.transcript);
+                }
+                self.close_if_due(context)
+            }
+            Step::Wake | Step::Gone => self.close_if_due(context),
+            step => context.out_of_phase(step, Phase::Recruiting(self)),
+        }
+    }
+
+    fn take(
+        &mut self,
+        from: NodeId,
+        signed: Signed<Advertise>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Rejection> {
+        match self.advertised.get(&from) {
+            Some(known) if *known == signed => return Ok(()),
+            Some(_) => return Err(Rejection::Contradiction),
+            None => {}
+        }
+        let place = MemberIndex(u8::try_from(self.advertised.len()).unwrap_or(u8::MAX));
+        let member = read_advertise(&signed, from, &self.terms, place)?;
+        if self.advertised.len() >= MAX_MEMBERS {
+            return Err(Rejection::Members);
+        }
+        match context.heads.get(&from) {
+            Some(seen) if seen.sequence > member.ledger.sequence => {
+                let message = ToNode::LaterHead(seen.signed().clone());
+                context.effects.push(Effect::Send { to: from, message });
+            }
+            Some(seen) if seen.sequence == member.ledger.sequence && seen.head != member.ledger.head => {
+                return Err(Rejection::Fork);
+            }
+            _ => {
+                context.heads.insert(from, member.ledger);
+            }
+        }
+        self.advertised.insert(from, signed);
+        Ok(())
+    }
+
+    fn close_if_due(self, context: &mut Context<'_>) -> Phase {
+        let everybody = self.advertised.len() >= ROSTER_MIN
+            && context.present.iter().all(|node| self.advertised.contains_key(node));
+        if everybody || context.now >= self.closes {
+            return self.close(everybody, context);
+        }
+        Phase::Recruiting(self)
+    }
+
+    fn close(self, everybody: bool, context: &mut Context<'_>) -> Phase {
+        let Self { terms, mut transcript, advertised, opened, .. } = self;
+        match everybody {
+            true => context.pace.complete(pace::Phase::Train, opened, context.now),
+            false => context.pace.incomplete(pace::Phase::Train),
+        }
+        let size = advertised.len();
+        if size < ROSTER_MIN || size < terms.survivors_needed(size) {
+            return context.abort(terms.round(), transcript, AbortReason::TooFewAdvertised);
+        }
+        let roster = context.sign(Roster {
+            task: terms.plan().task,
+            round: terms.round(),
+            plan: terms.plan_hash(),
+            members: advertised.into_values().collect(),
+        });
+        let view = RosterView::read(roster.signed(), roster.signer(), &terms);
+        let Ok(view) = view else {
+            return context.abort(terms.round(), transcript, AbortReason::TooFewAdvertised);
+        };
+        transcript.roster = Some(roster.signed().clone());
+        let heads = context.heads.values().map(|head| head.signed().clone()).collect();
+        context.effects.push(Effect::Persist(Record::Heads(heads)));
+        context.report(Event::Rostered { round: terms.round(), members: view.size() });
+        Phase::Sharing(Sharing::begin(terms, transcript, view, context))
+    }
+}

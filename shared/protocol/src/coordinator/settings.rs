@@ -1,0 +1,99 @@
+//! The terms that a coordinator offers, and the plan that they make.
+
+use thiserror::Error;
+use version::Chain;
+use wire::{
+    CohortTerms, GridTerms, NoiseTerms, Plan, Recipe, Round, ServerOptimizer, Windows,
+};
+
+/// What every plan of a task has in common; the windows are where adaptation starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The L2 clip, in parameter units of 2⁻³².
+    pub clip_q32: u64,
+    /// Grid units per parameter unit, in 2⁻³².
+    pub scale_q32: u64,
+    /// b.
+    pub modulus_bits: u8,
+    /// The noise.
+    pub noise: NoiseTerms,
+    /// Who must take part.
+    pub cohort: CohortTerms,
+    /// The first round's windows.
+    pub windows: Windows,
+    /// What nodes train.
+    pub recipe: Recipe,
+    /// How the sum becomes a version.
+    pub server: ServerOptimizer,
+    /// How much worse than the best version a candidate may be, in 2⁻³² of its loss.
+    pub gate_tolerance_q32: u64,
+}
+
+/// Why settings make no terms.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SettingsError {
+    /// The grid has no room, or a number does not fit.
+    #[error("the configured clip, noise multiplier and modulus leave no grid: {0}")]
+    Grid(#[from] grid::GridError),
+}
+
+impl Settings {
+    /// The plan of one round.
+    pub(super) fn plan(
+        &self,
+        chain: &Chain,
+        round: Round,
+        rotation_seed: [u8; 32],
+        windows: Windows,
+    ) -> Plan {
+        let genesis = chain.genesis();
+        Plan {
+            task: chain.task(),
+            round,
+            base: genesis.base,
+            head: chain.head(),
+            version: chain.version(),
+            adapter: genesis.adapter.clone(),
+            dimension: genesis.dimension,
+            grid: GridTerms {
+                clip_q32: self.clip_q32,
+                scale_q32: self.scale_q32,
+                modulus_bits: self.modulus_bits,
+                rotation_seed,
+            },
+            noise: self.noise,
+            cohort: self.cohort,
+            windows,
+            recipe: self.recipe.clone(),
+            server: self.server,
+        }
+    }
+
+    /// Scale and noise from a clip, a noise multiplier z and a modulus: the finest scale whose
+    /// sum fits, then σ = max(z·D2/√n_honest, 2) grid units, rounded up (privacy.md 2.4).
+    ///
+    /// # Errors
+    /// If the grid has no room for it.
+    pub fn noise_for(
+        clip: grid::Q32,
+        noise_multiplier: f64,
+        honest: u16,
+        modulus: grid::Modulus,
+        dimension: usize,
+    ) -> Result<(grid::Q32, NoiseTerms), SettingsError> {
+        let padded = grid::padded_dimension(dimension)?;
+        let shares = f64::from(honest).sqrt();
+        let nodes = wire::MAX_MEMBERS as u32;
+        let per_clip = noise_multiplier / shares;
+        let scale = grid::suggest_scale(modulus, nodes, clip, per_clip, padded)?;
+        let bound = grid::squared_norm_bound(clip, scale, padded)?;
+        let sigma = (noise_multiplier * (bound as f64).sqrt() / shares).max(2.0);
+        let sigma = grid::Ratio::from_f64_up(sigma, 1 << 16)?;
+        let noise = NoiseTerms {
+            sigma_numerator: sigma.numerator(),
+            sigma_denominator: sigma.denominator(),
+            honest,
+        };
+        Ok((scale, noise))
+    }
+}

@@ -1,0 +1,43 @@
+//! Splits a node's secrets among the roster and seals the shares.
+
+use secagg::{
+    DealtSecrets, EphemeralPublic, EphemeralSecrets, SealContext, SecaggError, SharePair,
+    Thresholds,
+};
+use wire::{MemberIndex, Round, SealedShare};
+
+use super::Entropy;
+
+/// Deals shares to a roster.
+pub struct DealJob {
+    pub(crate) round: Round,
+    pub(crate) secrets: EphemeralSecrets,
+    pub(crate) context: SealContext,
+    pub(crate) roster: Vec<EphemeralPublic>,
+    pub(crate) own: MemberIndex,
+    pub(crate) thresholds: Thresholds,
+}
+
+/// What was dealt, in memory only but for the sealed shares.
+pub struct DealtOutput {
+    pub(crate) round: Round,
+    pub(crate) result: Result<(DealtSecrets, SharePair, Vec<SealedShare>), SecaggError>,
+}
+
+impl DealJob {
+    /// Does the work.
+    pub fn run(self, entropy: Entropy) -> DealtOutput {
+        let mut rng = entropy.into_rng();
+        let dealt =
+            self.secrets.deal(self.context, self.roster, self.own, self.thresholds, &mut rng);
+        let result = dealt.map(|(secrets, dealt)| {
+            let sealed = dealt
+                .sealed
+                .into_iter()
+                .map(|(member, bytes)| SealedShare { member, ciphertext: bytes.to_vec() })
+                .collect();
+            (secrets, dealt.own, sealed)
+        });
+        DealtOutput { round: self.round, result }
+    }
+}

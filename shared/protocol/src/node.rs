@@ -1,0 +1,368 @@
+//! The node's side of a round.
+//!
+//! ```text
+//! Waiting ─plan→ Training ─update→ Keying ─keys→ Advertising ─instant→ AwaitingRoster
+//!   ─roster→ Dealing ─shares→ AwaitingInbox ─inbox→ AwaitingConsistency ─t signatures→ Preparing
+//!   ─masked→ Holding ─instant: charge, then send→ AwaitingSurvivors ─U→ AwaitingAgreements
+//!   ─t signatures→ AwaitingResult ─result→ Waiting
+//! ```
+//!
+//! A result, or a newer plan, ends whatever was going on; secrets are wiped, and nothing has been
+//! charged before the instant of sending. What was answered once is only ever answered with the
+//! same bytes again ([`journal`]); after a restart that is all that happens in a round.
+
+mod advertising;
+mod agreeing;
+mod confirming;
+mod context;
+mod contributing;
+mod dealing;
+mod effect;
+mod history;
+pub mod journal;
+mod training;
+
+use ed25519_dalek::SigningKey;
+use privacy::Ledger;
+use wire::{Checked, Genesis, LedgerHead, NodeId, Plan, Round, Signed, ToNode};
+
+use advertising::{Advertising, AwaitingRoster, Keying};
+use agreeing::{AwaitingAgreements, AwaitingResult, AwaitingSurvivors};
+use confirming::{AwaitingConsistency, AwaitingInbox};
+use context::Context;
+use contributing::{Holding, Preparing};
+use dealing::Dealing;
+pub(crate) use confirming::inbox_leaf;
+pub use effect::{Effect, Event, Input, Job, Output, Record, TrainOrder, Trained};
+use history::History;
+use journal::{Journal, Repeat};
+use training::Training;
+
+use crate::{policy::Policy, policy::Refusal, rejection::Rejection, terms::Terms, time::Time};
+
+/// What a node machine is made from: at the first start, and from saved state at every later one.
+pub struct NodeStart {
+    /// The node's identity.
+    pub key: SigningKey,
+    /// Its owner's limits.
+    pub policy: Policy,
+    /// Its ledger, opened and recovered.
+    pub ledger: Ledger,
+    /// The task's verified chain so far.
+    pub chain: version::Chain,
+    /// The state of the chain's newest version; none until it has been fetched.
+    pub state: Option<version::State>,
+    /// The round that was going on, as last persisted.
+    pub journal: Option<Journal>,
+    /// Whether there is anything to train on.
+    pub has_conversations: bool,
+}
+
+/// The node's side of the protocol. Same inputs, times and job outputs: same effects.
+pub struct Node {
+    key: SigningKey,
+    id: NodeId,
+    policy: Policy,
+    ledger: Ledger,
+    history: History,
+    journal: Journal,
+    trained: Option<Trained>,
+    phase: Phase,
+    paused: bool,
+    has_conversations: bool,
+}
+
+/// What the node waits for.
+enum Phase {
+    Waiting,
+    Training(Training),
+    Keying(Keying),
+    Advertising(Advertising),
+    AwaitingRoster(AwaitingRoster),
+    Dealing(Dealing),
+    AwaitingInbox(AwaitingInbox),
+    AwaitingConsistency(AwaitingConsistency),
+    Preparing(Preparing),
+    Holding(Holding),
+    AwaitingSurvivors(AwaitingSurvivors),
+    AwaitingAgreements(AwaitingAgreements),
+    AwaitingResult(AwaitingResult),
+}
+
+impl Node {
+    /// Starts or restarts a node. The effects resend what was on its way when it stopped.
+    pub fn start(start: NodeStart, effects: &mut Vec<Effect>) -> Self {
+        let NodeStart { key, policy, ledger, chain, state, journal, has_conversations } = start;
+        let id = NodeId(key.verifying_key().to_bytes());
+        let history = History::new(chain, state);
+        let mut journal = journal.unwrap_or_default();
+        if journal.drop_unsent(&ledger) {
+            effects.push(Effect::Persist(Record::Round(journal.clone())));
+        }
+        effects.extend(journal.answers().map(|message| Effect::Send(message.clone())));
+        history.want_state(effects);
+        Self {
+            key,
+            id,
+            policy,
+            ledger,
+            history,
+            journal,
+            trained: None,
+            phase: Phase::Waiting,
+            paused: false,
+            has_conversations,
+        }
+    }
+
+    /// Takes one input and appends what is to be done about it.
+    pub fn handle(&mut self, input: Input, now: Time, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Message(message) => self.hear(message, now, effects),
+            Input::Headers(headers) => {
+                let fork = self.history.catch_up(&headers, effects);
+                self.reject_if(fork, effects);
+            }
+            Input::State(bytes) => {
+                let wrong = self.history.take_state(&bytes, effects);
+                self.reject_if(wrong, effects);
+            }
+            Input::Pause => self.paused = true,
+            Input::Resume => self.paused = false,
+            Input::Conversations(any) => self.has_conversations = any,
+            Input::Forgive => self.journal.forgive(),
+            Input::TrainingFailed => {
+                if let Phase::Training(_) = self.phase {
+                    self.phase = Phase::Waiting;
+                }
+            }
+            Input::Trained(update) => self.step(Step::Trained(update), now, effects),
+            Input::Worked(output) => self.step(Step::Worked(output), now, effects),
+            Input::Wake => self.step(Step::Wake, now, effects),
+        }
+    }
+
+    /// Which node this is.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// The ledger, for status and budget.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The verified chain.
+    pub fn chain(&self) -> &version::Chain {
+        self.history.chain()
+    }
+
+    /// The newest version's state, once it is known.
+    pub fn state(&self) -> Option<&version::State> {
+        self.history.state()
+    }
+
+    /// The owner's limits.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What the node waits for, for `status`.
+    pub fn waits_for(&self) -> &'static str {
+        match &self.phase {
+            Phase::Waiting => "the next plan",
+            Phase::Training(_) => "its own training",
+            Phase::Keying(_) => "its keys",
+            Phase::Advertising(_) => "its instant to advertise",
+            Phase::AwaitingRoster(_) => "the roster",
+            Phase::Dealing(_) => "its shares",
+            Phase::AwaitingInbox(_) => "the others' shares",
+            Phase::AwaitingConsistency(_) => "signatures on the same roster and shares",
+            Phase::Preparing(_) => "its noise and masks",
+            Phase::Holding(_) => "its instant to contribute",
+            Phase::AwaitingSurvivors(_) => "the list of survivors",
+            Phase::AwaitingAgreements(_) => "signatures on the same survivors",
+            Phase::AwaitingResult(_) => "the round's result",
+        }
+    }
+
+    fn genesis(&self) -> &Genesis {
+        self.history.chain().genesis()
+    }
+
+    fn hear(&mut self, message: ToNode, now: Time, effects: &mut Vec<Effect>) {
+        match message {
+            ToNode::Plan(plan) => self.consider(&plan, now, effects),
+            ToNode::Result(result) => {
+                let outcome = self.history.follow(&result, effects);
+                self.reject_if(outcome.rejection, effects);
+                if outcome.ends(self.journal.round()) {
+                    self.end_round(outcome.summed, effects);
+                }
+            }
+            ToNode::LaterHead(head) => self.charge_missing(&head, effects),
+            ToNode::Members(_) => {}
+            message => match self.journal.repeated(&message) {
+                Repeat::No => self.step(Step::Message(message), now, effects),
+                Repeat::Same(answer) => effects.push(Effect::Send(answer)),
+                Repeat::Contradicts => effects.push(Effect::Reject(Rejection::Contradiction)),
+            },
+        }
+    }
+
+    /// Phase 0: holds a plan against the chain, the policy and the budget.
+    fn consider(&mut self, signed: &Signed<Plan>, now: Time, effects: &mut Vec<Effect>) {
+        if signed.hash::<wire::PlanHash>() == self.journal.plan() {
+            effects.extend(self.journal.answers().map(|answer| Effect::Send(answer.clone())));
+            return;
+        }
+        let plan = match signed.check(self.genesis().coordinator) {
+            Ok(plan) => plan,
+            Err(error) => return effects.push(Effect::Reject(error.into())),
+        };
+        if plan.round <= self.journal.round() || plan.round <= self.history.chain().last_round() {
+            return effects.push(Effect::Reject(Rejection::OtherRound));
+        }
+        if plan.head != self.history.chain().head() {
+            return self.history.want_headers(effects);
+        }
+        if self.history.state().is_none() {
+            return self.history.want_state(effects);
+        }
+        let round = plan.round;
+        match self.accept(plan) {
+            Ok(terms) => self.begin(terms, now, effects),
+            Err(why) => effects.push(Effect::Report(Event::Refused { round, why })),
+        }
+    }
+
+    fn accept(&self, plan: Checked<Plan>) -> Result<Terms, Declined> {
+        if self.paused {
+            return Err(Refusal::Paused.into());
+        }
+        if !self.has_conversations {
+            return Err(Refusal::NothingToTrain.into());
+        }
+        let terms = Terms::read(plan, self.genesis())?;
+        self.policy.judge(&terms)?;
+        let unfinished = self.journal.unfinished();
+        if unfinished >= self.policy.unfinished_max {
+            return Err(Refusal::Unfinished { rounds: unfinished }.into());
+        }
+        self.ledger.check(&terms.charge).map_err(Refusal::Budget)?;
+        Ok(terms)
+    }
+
+    fn begin(&mut self, terms: Terms, now: Time, effects: &mut Vec<Effect>) {
+        let round = terms.round();
+        self.journal.begin(terms.plan());
+        effects.push(Effect::Report(Event::Began { round, rho: terms.rho }));
+        let reusable = self.trained.take_if(|trained| trained.fits(terms.plan()));
+        self.trained = None;
+        self.phase = match (reusable, self.history.state()) {
+            (Some(trained), _) => Phase::Keying(Keying::begin(terms, trained, now, effects)),
+            (None, Some(state)) => Phase::Training(Training::begin(terms, state, now, effects)),
+            (None, None) => Phase::Waiting,
+        };
+    }
+
+    fn end_round(&mut self, summed: bool, effects: &mut Vec<Effect>) {
+        if let Some(trained) = std::mem::replace(&mut self.phase, Phase::Waiting).into_trained() {
+            self.trained = Some(trained);
+        }
+        if self.journal.end(summed) {
+            effects.push(Effect::Persist(Record::Round(self.journal.clone())));
+        }
+    }
+
+    /// Promise 3: somebody has seen a later head of our own ledger than we have.
+    fn charge_missing(&mut self, head: &Signed<LedgerHead>, effects: &mut Vec<Effect>) {
+        let head = match head.check(self.id) {
+            Ok(head) if head.task == self.history.chain().task() => head,
+            Ok(_) => return effects.push(Effect::Reject(Rejection::OtherTask)),
+            Err(error) => return effects.push(Effect::Reject(error.into())),
+        };
+        if let Some(entry) = self.ledger.reconcile(&head) {
+            effects.push(Effect::Persist(Record::Ledger(entry)));
+            effects.push(Effect::Report(Event::LedgerWasRolledBack { later: head.sequence }));
+        }
+    }
+
+    fn reject_if(&self, rejection: Option<Rejection>, effects: &mut Vec<Effect>) {
+        effects.extend(rejection.map(Effect::Reject));
+    }
+
+    fn step(&mut self, step: Step, now: Time, effects: &mut Vec<Effect>) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Waiting);
+        let mut context = Context {
+            key: &self.key,
+            id: self.id,
+            genesis: self.history.chain().genesis(),
+            ledger: &mut self.ledger,
+            journal: &mut self.journal,
+            now,
+            effects,
+        };
+        self.phase = phase.handle(step, &mut context);
+    }
+}
+
+/// What a phase may be waiting for.
+enum Step {
+    Message(ToNode),
+    Trained(Trained),
+    Worked(Output),
+    Wake,
+}
+
+/// Why a plan was not accepted.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Declined {
+    /// By the owner's policy.
+    #[error(transparent)]
+    Policy(#[from] Refusal),
+    /// Because it makes no round.
+    #[error(transparent)]
+    Fault(#[from] crate::terms::PlanFault),
+}
+
+impl Phase {
+    fn handle(self, step: Step, context: &mut Context<'_>) -> Phase {
+        match self {
+            Self::Waiting => context.out_of_phase(step, Self::Waiting),
+            Self::Training(phase) => phase.handle(step, context),
+            Self::Keying(phase) => phase.handle(step, context),
+            Self::Advertising(phase) => phase.handle(step, context),
+            Self::AwaitingRoster(phase) => phase.handle(step, context),
+            Self::Dealing(phase) => phase.handle(step, context),
+            Self::AwaitingInbox(phase) => phase.handle(step, context),
+            Self::AwaitingConsistency(phase) => phase.handle(step, context),
+            Self::Preparing(phase) => phase.handle(step, context),
+            Self::Holding(phase) => phase.handle(step, context),
+            Self::AwaitingSurvivors(phase) => phase.handle(step, context),
+            Self::AwaitingAgreements(phase) => phase.handle(step, context),
+            Self::AwaitingResult(phase) => phase.handle(step, context),
+        }
+    }
+
+    /// The trained update, where it has not been used up: good for the next attempt.
+    fn into_trained(self) -> Option<Trained> {
+        match self {
+            Self::Keying(phase) => Some(phase.into_trained()),
+            Self::Advertising(phase) => Some(phase.into_trained()),
+            Self::AwaitingRoster(phase) => Some(phase.into_trained()),
+            Self::Dealing(phase) => Some(phase.into_trained()),
+            Self::AwaitingInbox(phase) => Some(phase.into_trained()),
+            Self::AwaitingConsistency(phase) => Some(phase.into_trained()),
+            _ => None,
+        }
+    }
+}
+
+/// The rounds of a node's ledger and journal.
+impl Node {
+    /// The attempt that the node last took part in.
+    pub fn round(&self) -> Round {
+        self.journal.round()
+    }
+}

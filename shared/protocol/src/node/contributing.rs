@@ -1,0 +1,106 @@
+//! Phase 4: charge, noise, contribute. Everything is prepared in memory; at the drawn instant the
+//! contribution is persisted, then the ledger entry that names its hash, then it is sent. An
+//! abort before that instant has cost nothing.
+
+use privacy::Charge;
+use secagg::SharePair;
+use wire::{Checked, Contribution, MemberIndex, SharesClosed, ToCoordinator};
+
+use super::{
+    Effect, Event, Output, Phase, Record, Step,
+    agreeing::AwaitingSurvivors,
+    context::Context,
+    effect::StayedOut,
+    journal::Question,
+};
+use crate::{
+    job::{ContributeError, Prepared},
+    roster::RosterView,
+    terms::Terms,
+    time::Time,
+};
+
+/// What a node holds from phase 4 on.
+pub(super) struct Joined {
+    pub terms: Terms,
+    pub roster: RosterView,
+    pub own: MemberIndex,
+    pub closed: Checked<SharesClosed>,
+    /// One pair of shares from every member of R2 whose dealing opened.
+    pub held: Vec<SharePair>,
+}
+
+/// Waits for noise and masks.
+pub(super) struct Preparing {
+    pub joined: Joined,
+    pub opened: Time,
+}
+
+/// Waits for the drawn instant.
+pub(super) struct Holding {
+    joined: Joined,
+    contribution: Contribution,
+    charge: Charge,
+    at: Time,
+    closes: Time,
+}
+
+impl Preparing {
+    pub fn handle(self, step: Step, context: &mut Context<'_>) -> Phase {
+        match step {
+            Step::Worked(Output::Prepared(prepared))
+                if prepared.round == self.joined.terms.round() =>
+            {
+                self.hold(prepared, context)
+            }
+            step => context.out_of_phase(step, Phase::Preparing(self)),
+        }
+    }
+
+    fn hold(self, prepared: Prepared, context: &mut Context<'_>) -> Phase {
+        let Self { joined, opened } = self;
+        let (contribution, charge) = match prepared.result {
+            Ok(made) => made,
+            Err(error) => {
+                context.ledger.withdraw();
+                let why = match error {
+                    ContributeError::Privacy(_) => StayedOut::Privacy,
+                    ContributeError::Masking(_) => StayedOut::Secagg,
+                };
+                return context.stay_out(&joined.terms, why);
+            }
+        };
+        let window = joined.terms.plan().windows.contribute_ms;
+        let at = prepared.instant.within(opened, window).max(context.now);
+        context.effects.push(Effect::Wake(at));
+        Phase::Holding(Holding { joined, contribution, charge, at, closes: opened + window })
+    }
+}
+
+impl Holding {
+    pub fn handle(self, step: Step, context: &mut Context<'_>) -> Phase {
+        match step {
+            Step::Wake if context.now > self.closes => {
+                context.ledger.withdraw();
+                context.stay_out(&self.joined.terms, StayedOut::Late)
+            }
+            Step::Wake if context.now >= self.at => self.send(context),
+            step => context.out_of_phase(step, Phase::Holding(self)),
+        }
+    }
+
+    /// Contribution durable, then charge durable, then sent.
+    fn send(self, context: &mut Context<'_>) -> Phase {
+        let Self { joined, contribution, charge, .. } = self;
+        let signed = context.sign(contribution);
+        let entry = context.ledger.record(charge, signed.hash());
+        let message = ToCoordinator::Contribution(signed.signed().clone());
+        context.journal.note(Question::Consistencies, message.clone());
+        context.effects.push(Effect::Persist(Record::Round(context.journal.clone())));
+        context.effects.push(Effect::Persist(Record::Ledger(entry)));
+        context.effects.push(Effect::Send(message));
+        let (round, rho) = (joined.terms.round(), joined.terms.rho);
+        context.report(Event::Contributed { round, rho });
+        Phase::AwaitingSurvivors(AwaitingSurvivors { joined })
+    }
+}

@@ -1,0 +1,142 @@
+//! The roster of a round, checked: who takes part, with which keys, in which order. Both sides
+//! read it with the same function.
+
+use secagg::{EphemeralPublic, Thresholds};
+use wire::{
+    Checked, CoordinatorId, LedgerHead, MemberIndex, MemberSet, NodeId, Roster, RosterHash, Signed,
+};
+
+use crate::{rejection::Rejection, terms::Terms};
+
+/// One member of a roster.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Who it is.
+    pub id: NodeId,
+    /// Its keys of this round.
+    pub keys: EphemeralPublic,
+    /// Its ledger as it showed it.
+    pub ledger: Checked<LedgerHead>,
+}
+
+/// A checked roster.
+#[derive(Clone, Debug)]
+pub struct RosterView {
+    signed: Checked<Roster>,
+    members: Vec<Member>,
+    thresholds: Thresholds,
+}
+
+impl RosterView {
+    /// Checks the coordinator's signature, the terms, every member's signature and the order.
+    pub fn read(
+        roster: &Signed<Roster>,
+        coordinator: CoordinatorId,
+        terms: &Terms,
+    ) -> Result<Self, Rejection> {
+        let signed = roster.check(coordinator)?;
+        if signed.task != terms.plan().task {
+            return Err(Rejection::OtherTask);
+        }
+        if signed.round != terms.round() {
+            return Err(Rejection::OtherRound);
+        }
+        if signed.plan != terms.plan_hash() {
+            return Err(Rejection::OtherTerms);
+        }
+        let thresholds = terms.thresholds(signed.members.len()).map_err(|_| Rejection::Members)?;
+        let members = read_members(&signed, terms)?;
+        Ok(Self { signed, members, thresholds })
+    }
+
+    /// The hash that names the roster.
+    pub fn hash(&self) -> RosterHash {
+        self.signed.hash()
+    }
+
+    /// The signed message.
+    pub fn signed(&self) -> &Checked<Roster> {
+        &self.signed
+    }
+
+    /// The members in order.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// One member.
+    pub fn member(&self, index: MemberIndex) -> Option<&Member> {
+        self.members.get(index.get())
+    }
+
+    /// A node's place, if it is on the roster.
+    pub fn place(&self, node: NodeId) -> Option<MemberIndex> {
+        let place = self.members.binary_search_by_key(&node, |member| member.id).ok()?;
+        u8::try_from(place).ok().map(MemberIndex)
+    }
+
+    /// How many members there are.
+    pub fn size(&self) -> usize {
+        self.members.len()
+    }
+
+    /// All of them.
+    pub fn everybody(&self) -> MemberSet {
+        MemberSet::first(self.members.len())
+    }
+
+    /// How many shares give a secret.
+    pub fn thresholds(&self) -> Thresholds {
+        self.thresholds
+    }
+
+    /// t.
+    pub fn threshold(&self) -> usize {
+        self.thresholds.threshold()
+    }
+
+    /// Everybody's keys, in order.
+    pub fn keys(&self) -> Vec<EphemeralPublic> {
+        self.members.iter().map(|member| member.keys).collect()
+    }
+}
+
+fn read_members(roster: &Roster, terms: &Terms) -> Result<Vec<Member>, Rejection> {
+    let mut members: Vec<Member> = Vec::with_capacity(roster.members.len());
+    for (place, signed) in roster.members.iter().enumerate() {
+        let id = signed.claimed_signer();
+        if members.last().is_some_and(|before| before.id >= id) {
+            return Err(Rejection::Members);
+        }
+        let member = read_advertise(signed, id, terms, MemberIndex(place as u8))?;
+        members.push(member);
+    }
+    Ok(members)
+}
+
+/// Checks one member's advertisement: its signature, terms, keys and ledger head.
+pub fn read_advertise(
+    signed: &Signed<wire::Advertise>,
+    id: NodeId,
+    terms: &Terms,
+    place: MemberIndex,
+) -> Result<Member, Rejection> {
+    let advertise = signed.check(id)?;
+    if advertise.task != terms.plan().task {
+        return Err(Rejection::OtherTask);
+    }
+    if advertise.round != terms.round() {
+        return Err(Rejection::OtherRound);
+    }
+    if advertise.plan != terms.plan_hash() {
+        return Err(Rejection::OtherTerms);
+    }
+    let (mask_key, seal_key) = (advertise.mask_key, advertise.seal_key);
+    let keys = EphemeralPublic::new(mask_key, seal_key, advertise.seed_commitment)
+        .map_err(|_| Rejection::Keys(place))?;
+    let ledger = advertise.ledger.check(id)?;
+    if ledger.task != terms.plan().task {
+        return Err(Rejection::OtherTask);
+    }
+    Ok(Member { id, keys, ledger })
+}
