@@ -1,0 +1,71 @@
+//! From the published sum to the next state.
+
+use std::hint::black_box;
+
+use grid::{Modulus, Rotation, RotationSeed, unpack};
+use wire::Plan;
+
+use crate::{State, VersionError, rule};
+
+/// The state that follows from `state` when `survivors` nodes contributed the packed `sum` under
+/// `plan`: [`mean_update`], then the plan's server rule.
+///
+/// Bit for bit the same on every machine (the crate's front page says why).
+///
+/// # Errors
+/// Whatever [`mean_update`] refuses; [`VersionError::Dimension`] if the state is of another adapter;
+/// [`VersionError::Decay`] and [`VersionError::ZeroTau`] for terms without meaning;
+/// [`VersionError::NotFinite`] if a number grows out of range.
+pub fn next_state(
+    state: &State,
+    plan: &Plan,
+    survivors: usize,
+    sum: &[u8],
+) -> Result<State, VersionError> {
+    let dimension = plan.dimension as usize;
+    if state.parameters().len() != dimension {
+        return Err(VersionError::Dimension { state: state.parameters().len(), plan: dimension });
+    }
+    rule::advance(state, plan.server, &mean_update(plan, survivors, sum)?)
+}
+
+/// The unweighted mean of the survivors' releases, in parameter units: `plan.dimension` values.
+///
+/// `sum` holds d′ values of b bits ([`grid::unpack`]). They are lifted to signed integers and rotated
+/// back exactly; each is then divided once, in `f64`, by scale·√d′·survivors and rounded to `f32`.
+///
+/// # Errors
+/// [`VersionError::Grid`] if the bytes or the plan's grid do not fit, [`VersionError::NoSurvivors`],
+/// [`VersionError::ZeroScale`], [`VersionError::FlushesSubnormals`].
+pub fn mean_update(plan: &Plan, survivors: usize, sum: &[u8]) -> Result<Vec<f32>, VersionError> {
+    if flushes_subnormals() {
+        return Err(VersionError::FlushesSubnormals);
+    }
+    let rotation = Rotation::new(RotationSeed(plan.grid.rotation_seed), plan.dimension as usize)?;
+    let modulus = Modulus::new(plan.grid.modulus_bits.into())?;
+    let divisor = divisor(plan.grid.scale_q32, rotation.padded(), survivors)?;
+    let packed = unpack(sum, rotation.padded(), modulus)?;
+    let mut total: Vec<i64> = packed.into_iter().map(|value| modulus.lift(value)).collect();
+    rotation.invert_exact(&mut total)?;
+    total.truncate(rotation.dimension());
+    Ok(total.into_iter().map(|value| (value as f64 / divisor) as f32).collect())
+}
+
+/// scale·√d′·survivors, from left to right.
+fn divisor(scale_q32: u64, padded: usize, survivors: usize) -> Result<f64, VersionError> {
+    if survivors == 0 {
+        return Err(VersionError::NoSurvivors);
+    }
+    if scale_q32 == 0 {
+        return Err(VersionError::ZeroScale);
+    }
+    let scale = scale_q32 as f64 / (1_u64 << 32) as f64;
+    Ok(scale * (padded as f64).sqrt() * survivors as f64)
+}
+
+/// Whether this thread rounds subnormal results, or takes subnormal arguments, as zero.
+fn flushes_subnormals() -> bool {
+    let result = black_box(f32::MIN_POSITIVE) * black_box(0.5);
+    let argument = black_box(f32::from_bits(1)) * black_box(f32::from_bits(0x7e80_0000));
+    result.to_bits() != 0x0040_0000 || argument == 0.0
+}
