@@ -1,1 +1,36 @@
-//! model
+//! The language model: loads a Hugging Face folder, trains adapters, evaluates, generates.
+//!
+//! It never touches the network, never logs or keeps text, and never hands out a tensor: what goes in and out are
+//! texts, tokens and plain `f32` slices. The only crate that names `tch` (libtorch); it names no crate of ours.
+//!
+//! Used by `murmur-node` (local training, chat, evaluation), `murmur-coordinator` (the gate) and
+//! `simulations/learning`.
+
+mod adapter;
+mod byte_pairs;
+mod config;
+mod device;
+mod error;
+mod gradient;
+mod loss;
+mod model;
+mod optimizer;
+mod pretrain;
+mod random;
+mod safetensors_file;
+mod stop;
+mod template;
+mod threads;
+mod tokenizer;
+mod transformer;
+
+pub use adapter::{Adapter, AdapterKind, AdapterSpec};
+pub use byte_pairs::train_byte_level_bpe;
+pub use config::{Config, Family, Llama3Scaling, Projection, Rope};
+pub use device::{Device, Precision};
+pub use error::ModelError;
+pub use model::LanguageModel;
+pub use optimizer::Optimizer;
+pub use pretrain::{Pretraining, PretrainingProgress, PretrainingRecipe};
+pub use stop::StopToken;
+pub use tokenizer::{ChatTokenizer, Rendered};

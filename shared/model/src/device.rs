@@ -1,0 +1,51 @@
+//! Where and in which number format a model computes.
+
+use crate::ModelError;
+
+/// Where tensors live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// The processor.
+    Cpu,
+    /// The n-th CUDA device, where this libtorch has CUDA.
+    Cuda(usize),
+}
+
+/// The number format of activations and frozen weights. Trained parameters are always f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// IEEE single precision.
+    F32,
+    /// bfloat16: half the memory; faster where the processor multiplies it natively.
+    Bf16,
+}
+
+impl Device {
+    /// libtorch's name of a device that is there.
+    pub(crate) fn checked(self) -> Result<tch::Device, ModelError> {
+        match self {
+            Device::Cpu => Ok(tch::Device::Cpu),
+            Device::Cuda(index) => {
+                let available = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+                if index < available { Ok(tch::Device::Cuda(index)) } else { Err(ModelError::Device { index, available }) }
+            }
+        }
+    }
+}
+
+impl Precision {
+    pub(crate) fn kind(self) -> tch::Kind {
+        match self {
+            Precision::F32 => tch::Kind::Float,
+            Precision::Bf16 => tch::Kind::BFloat16,
+        }
+    }
+
+    /// The name in config.json.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "float32",
+            Precision::Bf16 => "bfloat16",
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Cross-entropy of the next token, in chunks: the scores of a whole batch are never in memory together.
+
+use tch::{Kind, Tensor, no_grad};
+
+use crate::ModelError;
+use crate::stop::StopToken;
+
+/// Scores held at once: 32 MiB in f32.
+const CHUNK_SCORES: i64 = 1 << 23;
+/// Fewer rows than this would make the output layer's multiplication inefficient.
+const FEWEST_ROWS: i64 = 64;
+
+/// Sum of weighted losses of `hidden` [n, h] against `targets` [n] (tokens), and its gradient.
+///
+/// `weights` [n], f32, says how much each row counts; rows of weight 0 cost the same time as all others, so that
+/// the time tells nothing about the data. The gradient is with respect to `hidden`; where `head_gradient`
+/// [vocabulary, h] is given, the gradient with respect to `head` is added to it.
+/// Uses the closed form: softmax minus one-hot.
+pub(crate) fn loss_and_gradient(
+    head: &Tensor,
+    hidden: &Tensor,
+    targets: &Tensor,
+    weights: &Tensor,
+    mut head_gradient: Option<&mut Tensor>,
+    stop: &StopToken,
+) -> Result<(f64, Tensor), ModelError> {
+    no_grad(|| {
+        let mut total = Tensor::zeros([], (Kind::Double, hidden.device()));
+        let mut gradients = Vec::new();
+        for (start, count) in chunks(hidden.size()[0], head.size()[0]) {
+            stop.check()?;
+            let rows = hidden.narrow(0, start, count);
+            let target = targets.narrow(0, start, count).unsqueeze(1);
+            let weight = weights.narrow(0, start, count).unsqueeze(1);
+            let mut scores = rows.linear(head, None::<Tensor>).to_kind(Kind::Float);
+            let normaliser = scores.logsumexp([1], true);
+            let losses = (&normaliser - scores.gather(1, &target, false)) * &weight;
+            total += losses.sum(Kind::Double);
+            let one = Tensor::ones_like(&weight);
+            let slope = scores.g_sub_(&normaliser).exp_().scatter_add_(1, &target, &-one).g_mul_(&weight);
+            let slope = slope.to_kind(hidden.kind());
+            gradients.push(slope.mm(head));
+            if let Some(gradient) = head_gradient.as_deref_mut() {
+                let _ = gradient.addmm_(&slope.tr(), &rows);
+            }
+        }
+        Ok((total.double_value(&[]), Tensor::cat(&gradients, 0)))
+    })
+}
+
+/// Loss of each row of `hidden` [n, h] against `targets` [n], and whether the target had the highest score.
+pub(crate) fn losses_and_hits(
+    head: &Tensor,
+    hidden: &Tensor,
+    targets: &Tensor,
+    stop: &StopToken,
+) -> Result<(Vec<f32>, Vec<bool>), ModelError> {
+    no_grad(|| {
+        let (mut losses, mut hits) = (Vec::new(), Vec::new());
+        for (start, count) in chunks(hidden.size()[0], head.size()[0]) {
+            stop.check()?;
+            let target = targets.narrow(0, start, count);
+            let scores = hidden.narrow(0, start, count).linear(head, None::<Tensor>).to_kind(Kind::Float);
+            let chosen = scores.gather(1, &target.unsqueeze(1), false).squeeze_dim(1);
+            losses.extend(floats(&(scores.logsumexp([1], false) - chosen)));
+            hits.extend(integers(&scores.argmax(1, false).eq_tensor(&target)).iter().map(|&hit| hit != 0));
+        }
+        Ok((losses, hits))
+    })
+}
+
+fn chunks(rows: i64, vocabulary: i64) -> impl Iterator<Item = (i64, i64)> {
+    let size = (CHUNK_SCORES / vocabulary).max(FEWEST_ROWS);
+    (0..rows).step_by(size as usize).map(move |start| (start, size.min(rows - start)))
+}
+
+/// All numbers of a tensor, in row-major order.
+pub(crate) fn floats(tensor: &Tensor) -> Vec<f32> {
+    let tensor = tensor.detach().to_device(tch::Device::Cpu).to_kind(Kind::Float).contiguous();
+    let mut values = vec![0.0; tensor.numel()];
+    tensor.copy_data(&mut values, tensor.numel());
+    values
+}
+
+/// All whole numbers of a tensor, in row-major order.
+pub(crate) fn integers(tensor: &Tensor) -> Vec<i64> {
+    let tensor = tensor.detach().to_device(tch::Device::Cpu).to_kind(Kind::Int64).contiguous();
+    let mut values = vec![0; tensor.numel()];
+    tensor.copy_data(&mut values, tensor.numel());
+    values
+}

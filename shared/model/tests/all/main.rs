@@ -1,0 +1,6 @@
+//! One test binary: libtorch is linked once.
+
+mod parity;
+mod pretraining;
+mod support;
+mod tokenization;
