@@ -48,7 +48,7 @@ pub fn mean_update(plan: &Plan, survivors: usize, sum: &[u8]) -> Result<Vec<f32>
     let mut total: Vec<i64> = packed.into_iter().map(|value| modulus.lift(value)).collect();
     rotation.invert_exact(&mut total)?;
     total.truncate(rotation.dimension());
-    Ok(total.into_iter().map(|value| (value as f64 / divisor) as f32).collect())
+    Ok(total.into_iter().map(|value| scaled(value, divisor)).collect())
 }
 
 /// scale·√d′·survivors, from left to right.
@@ -63,9 +63,28 @@ fn divisor(scale_q32: u64, padded: usize, survivors: usize) -> Result<f64, Versi
     Ok(scale * (padded as f64).sqrt() * survivors as f64)
 }
 
+/// Two roundings: the quotient to `f64`, then to `f32`. (A product with 1/divisor would take three.)
+fn scaled(value: i64, divisor: f64) -> f32 {
+    (value as f64 / divisor) as f32
+}
+
 /// Whether this thread rounds subnormal results, or takes subnormal arguments, as zero.
 fn flushes_subnormals() -> bool {
     let result = black_box(f32::MIN_POSITIVE) * black_box(0.5);
     let argument = black_box(f32::from_bits(1)) * black_box(f32::from_bits(0x7e80_0000));
     result.to_bits() != 0x0040_0000 || argument == 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Quotients halfway between two floats: the smallest error before the last rounding shows.
+    #[test]
+    fn the_division_is_a_division() {
+        for k in 0..200 {
+            let halfway = (1 << 24) + 4 * k + 3;
+            assert_eq!(scaled(49 * halfway, 49.0), (halfway + 1) as f32);
+        }
+    }
 }
