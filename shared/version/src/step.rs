@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn the_division_is_a_division() {
         for k in 0..200 {
-            let halfway = (1 << 24) + 4 * k + 3;
+            let halfway = (1 << 25) - 1 - 4 * k;
             assert_eq!(scaled(49 * halfway, 49.0), (halfway + 1) as f32);
         }
     }
