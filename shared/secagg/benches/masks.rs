@@ -2,6 +2,8 @@
 //!
 //! Every row gives the rate of keystream bytes, so rows compare directly.
 
+#![allow(clippy::unwrap_used, reason = "a failed step of a test or bench ends it")]
+
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
 use divan::Bencher;
@@ -72,8 +74,8 @@ fn deal_to_63_neighbours(bencher: Bencher) {
 fn recover_with_10_wrong_shares(bencher: Bencher) {
     let roster = Roster::new();
     let mut shares = roster.seed_shares(0, MEMBERS);
-    for place in 0..10 {
-        shares[place] = Share::new(MemberIndex(place as u8), random_secret(place)).unwrap();
+    for (place, share) in shares.iter_mut().enumerate().take(10) {
+        *share = Share::new(MemberIndex(place as u8), random_secret(place)).unwrap();
     }
     let member = MemberIndex(0);
     bencher.bench_local(|| {

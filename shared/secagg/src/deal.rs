@@ -5,7 +5,6 @@ use std::fmt;
 
 use rand::CryptoRng;
 use wire::{MemberIndex, PlanHash, RosterHash, ShareKind};
-use x25519_dalek::SharedSecret;
 
 use crate::keys::agree;
 use crate::seal::{self, Route};
@@ -73,7 +72,7 @@ pub struct DealtSecrets {
     pub(crate) context: SealContext,
     pub(crate) thresholds: Thresholds,
     /// The agreement with each member's sealing key; none with oneself.
-    agreed: Vec<Option<SharedSecret>>,
+    agreed: Vec<Option<Secret32>>,
 }
 
 impl EphemeralSecrets {
@@ -153,7 +152,7 @@ impl DealtSecrets {
         Ok(Dealt { own, sealed })
     }
 
-    fn agreed_with(&self, member: MemberIndex) -> Result<&SharedSecret, SecaggError> {
+    fn agreed_with(&self, member: MemberIndex) -> Result<&Secret32, SecaggError> {
         let agreed = self.agreed.get(member.get()).and_then(Option::as_ref);
         agreed.ok_or(SecaggError::NotANeighbour { member })
     }
@@ -172,12 +171,10 @@ fn agreements(
     seal_key: &Secret32,
     roster: &[EphemeralPublic],
     own: MemberIndex,
-) -> Result<Vec<Option<SharedSecret>>, SecaggError> {
-    // the full capacity at once: a growing vector would leave copies of secrets behind
-    let mut agreed = Vec::with_capacity(roster.len());
-    for (place, member) in roster.iter().enumerate() {
-        let is_own = place == own.get();
-        agreed.push(if is_own { None } else { Some(agree(seal_key, &member.seal_key)?) });
-    }
-    Ok(agreed)
+) -> Result<Vec<Option<Secret32>>, SecaggError> {
+    let members = roster.iter().enumerate();
+    let agreed = members.map(|(place, member)| {
+        if place == own.get() { Ok(None) } else { agree(seal_key, &member.seal_key).map(Some) }
+    });
+    agreed.collect()
 }

@@ -2,7 +2,7 @@
 //! shares with threshold t up to ⌊(m − t)/2⌋ may be wrong (McEliece and Sarwate, CACM 1981).
 //!
 //! The algorithm is Gao's ("A new algorithm for decoding Reed-Solomon codes", 2003). It runs on
-//! the coordinator over shares that were revealed to it, and is not constant-time.
+//! the coordinator over shares that were revealed to it, and need not be constant-time.
 
 use wire::MemberSet;
 

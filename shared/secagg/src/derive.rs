@@ -2,6 +2,7 @@
 
 use hkdf::Hkdf;
 use sha2::Sha256;
+use zeroize::Zeroize;
 
 use crate::Secret32;
 
@@ -32,7 +33,9 @@ pub fn key(secret: &[u8; 32], domain: &[u8], parts: &[&[u8]]) -> Secret32 {
     info.push(domain);
     info.extend_from_slice(parts);
     let mut derived = Secret32::zero();
-    Hkdf::<Sha256>::new(None, secret)
+    let (mut extracted, expander) = Hkdf::<Sha256>::extract(None, secret);
+    extracted.as_mut_slice().zeroize();
+    expander
         .expand_multi_info(&info, derived.as_bytes_mut())
         .expect("32 bytes are fewer than HKDF-SHA256 can give");
     derived

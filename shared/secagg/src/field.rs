@@ -1,18 +1,38 @@
-//! GF(2^8) with the polynomial x^8 + x^4 + x^3 + x + 1 (FIPS 197 section 4.2), in constant time:
-//! no table and no branch depends on a value. Addition is XOR.
+//! GF(2^8) with the polynomial x^8 + x^4 + x^3 + x + 1 (FIPS 197 section 4.2). Addition is XOR.
+//!
+//! Secrets meet this field only through [`scale`], in constant time. A product of single bytes
+//! is for places and weights, which everybody knows: compilers are known to turn its masks back
+//! into branches.
 
-/// The product.
-pub fn multiply(left: u8, right: u8) -> u8 {
-    let mut product = 0;
-    let mut shifted = left;
-    for bit in 0..8 {
-        product ^= shifted & all_ones_if(right >> bit & 1);
-        shifted = (shifted << 1) ^ (REDUCTION & all_ones_if(shifted >> 7));
+/// Multiplies every byte by a public factor, in constant time: the bytes are worked on eight to
+/// a word, by shifts and a multiplication, so that no table, branch or choice can depend on one.
+pub fn scale(bytes: &mut [u8; 32], factor: u8) {
+    let (chunks, _) = bytes.as_chunks_mut::<8>();
+    for chunk in chunks {
+        let mut shifted = u64::from_le_bytes(*chunk);
+        let mut product = 0;
+        for bit in 0..8 {
+            if factor >> bit & 1 == 1 {
+                product ^= shifted;
+            }
+            let carries = shifted >> 7 & LOW_BITS;
+            shifted = (shifted & !(LOW_BITS << 7)) << 1 ^ carries.wrapping_mul(REDUCTION);
+        }
+        *chunk = product.to_le_bytes();
     }
-    product
 }
 
-/// The inverse, value^254; that of 0 is 0.
+/// The product of two public values.
+pub fn multiply(left: u8, right: u8) -> u8 {
+    let (mut product, mut shifted) = (0, u64::from(left));
+    for bit in 0..8 {
+        product ^= shifted * u64::from(right >> bit & 1);
+        shifted = (shifted << 1) ^ ((shifted >> 7) * (REDUCTION | 1 << 8));
+    }
+    product as u8
+}
+
+/// The inverse of a public value, value^254; that of 0 is 0.
 pub fn invert(value: u8) -> u8 {
     let mut power = value; // value^(2^k − 1), at last with k = 7
     for _ in 0..6 {
@@ -21,13 +41,11 @@ pub fn invert(value: u8) -> u8 {
     multiply(power, power)
 }
 
-/// 0xff if `bit` is 1, 0 if it is 0.
-fn all_ones_if(bit: u8) -> u8 {
-    0u8.wrapping_sub(bit)
-}
+/// The lowest bit of each of eight bytes.
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 
 /// x^8 = x^4 + x^3 + x + 1.
-const REDUCTION: u8 = 0x1b;
+const REDUCTION: u64 = 0x1b;
 
 #[cfg(test)]
 mod tests {
@@ -53,6 +71,18 @@ mod tests {
                     }
                 }
                 assert_eq!(u16::from(multiply(left, right)), wide);
+            }
+        }
+    }
+
+    #[test]
+    fn scaling_multiplies_every_byte() {
+        for factor in 0..=255 {
+            for first in (0..=255).step_by(32) {
+                let mut bytes: [u8; 32] = std::array::from_fn(|i| first + i as u8);
+                let expected = bytes.map(|byte| multiply(byte, factor));
+                scale(&mut bytes, factor);
+                assert_eq!(bytes, expected);
             }
         }
     }

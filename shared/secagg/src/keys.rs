@@ -1,7 +1,7 @@
 //! The keys of one member in one round: made when it advertises, gone when it has masked.
 
 use rand::CryptoRng;
-use x25519_dalek::{SharedSecret, StaticSecret};
+use x25519_dalek::StaticSecret;
 
 use crate::{SecaggError, Secret32, derive};
 
@@ -104,13 +104,13 @@ pub(crate) fn public_key(secret: &Secret32) -> PublicKey {
 }
 
 /// X25519 (RFC 7748 section 6.1), with its check that the result is not zero.
-pub(crate) fn agree(secret: &Secret32, public: &PublicKey) -> Result<SharedSecret, SecaggError> {
+pub(crate) fn agree(secret: &Secret32, public: &PublicKey) -> Result<Secret32, SecaggError> {
     let secret = StaticSecret::from(*secret.as_bytes());
     let shared = secret.diffie_hellman(&public.0.into());
     if !shared.was_contributory() {
         return Err(SecaggError::LowOrderKey);
     }
-    Ok(shared)
+    Ok(Secret32::new(shared.as_bytes()))
 }
 
 /// The commitment that fixes a self-mask seed before the round.
@@ -212,7 +212,7 @@ mod tests {
         );
         for shared in [agree(&alice, &bob_public), agree(&bob, &alice_public)] {
             assert_eq!(
-                hex(shared.ok().unwrap().as_bytes()),
+                hex(shared.unwrap().as_bytes()),
                 "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"
             );
         }

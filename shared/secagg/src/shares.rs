@@ -106,10 +106,9 @@ pub(crate) fn check_shares(shares: &[Share], threshold: usize) -> Result<(), Sec
 pub(crate) fn interpolate(shares: &[&Share], x: u8) -> Secret32 {
     let mut value = Secret32::zero();
     for share in shares {
-        let weight = lagrange_weight(shares, share.x(), x);
-        for (sum, byte) in value.as_bytes_mut().iter_mut().zip(share.value.as_bytes()) {
-            *sum ^= field::multiply(weight, *byte);
-        }
+        let mut term = Secret32::new(share.value.as_bytes());
+        field::scale(term.as_bytes_mut(), lagrange_weight(shares, share.x(), x));
+        value.add(&term);
     }
     value
 }
@@ -127,9 +126,8 @@ fn lagrange_weight(shares: &[&Share], own: u8, x: u8) -> u8 {
 fn evaluate(secret: &Secret32, coefficients: &[Secret32], x: u8) -> Secret32 {
     let mut value = Secret32::zero();
     for coefficient in coefficients.iter().rev().chain([secret]) {
-        for (sum, byte) in value.as_bytes_mut().iter_mut().zip(coefficient.as_bytes()) {
-            *sum = field::multiply(*sum, x) ^ byte;
-        }
+        field::scale(value.as_bytes_mut(), x);
+        value.add(coefficient);
     }
     value
 }

@@ -75,9 +75,11 @@ impl Cohort {
         found.unwrap().secret
     }
 
-    /// A round: everybody in `members` masks, `survivors` arrive and reveal.
+    /// A round: everybody in `members` masks as it was told, `survivors` arrive and reveal, and
+    /// the sum is unmasked under `context`.
     pub fn round<M: Masks>(
         mut self,
+        context: MaskContext,
         members: MemberSet,
         survivors: MemberSet,
         told: impl Fn(MemberIndex) -> (MaskContext, MemberSet),
@@ -91,12 +93,12 @@ impl Cohort {
         for (place, secrets) in self.secrets.into_iter().enumerate() {
             let own = member(place);
             if survivors.contains(own) {
-                let (context, members) = told(own);
-                let masker = Masker::new(secrets, context, members, modulus())?;
+                let (told, members) = told(own);
+                let masker = Masker::new(secrets, told, members, modulus())?;
                 sum.add(own, M::mask(masker, values(own))?.values())?;
             }
         }
-        M::unmask(Unmask::new(sum, MASK, self.public, members, seeds, mask_keys)?)
+        M::unmask(Unmask::new(sum, context, self.public, members, seeds, mask_keys)?)
     }
 }
 

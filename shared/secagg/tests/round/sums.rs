@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use secagg::{DummyMasks, KeystreamMasks, MaskContext, Masks};
-use wire::{ClosedHash, MemberIndex, MemberSet, ModelHash};
+use wire::{ClosedHash, MemberIndex, MemberSet, ModelHash, PlanHash};
 
 use crate::cohort::{Cohort, MASK, set};
 
@@ -25,7 +25,7 @@ fn expected(survivors: MemberSet) -> Vec<u32> {
 
 fn sum_of<M: Masks>(count: usize, seed: u64, members: MemberSet, survivors: MemberSet) -> Vec<u32> {
     let cohort = Cohort::new(count, seed);
-    cohort.round::<M>(members, survivors, |_| (MASK, members), one_hot).unwrap()
+    cohort.round::<M>(MASK, members, survivors, |_| (MASK, members), one_hot).unwrap()
 }
 
 /// A roster, R2 and survivors, each of the latter with at least the threshold left.
@@ -74,7 +74,7 @@ fn a_member_that_was_told_something_else_spoils_the_sum() {
     let other_closed = MaskContext { closed: ClosedHash([9; 32]), ..MASK };
     for (context, members) in [(other_model, all), (other_closed, all), (MASK, set(0..5))] {
         let told = |own: MemberIndex| if own.0 == 3 { (context, members) } else { (MASK, all) };
-        let sum = Cohort::new(6, 3).round::<KeystreamMasks>(all, all, told, one_hot).unwrap();
+        let sum = Cohort::new(6, 3).round::<KeystreamMasks>(MASK, all, all, told, one_hot).unwrap();
         assert_garbage(&sum, &expected(all));
     }
 }
@@ -82,9 +82,16 @@ fn a_member_that_was_told_something_else_spoils_the_sum() {
 #[test]
 fn a_sum_under_other_terms_does_not_unmask() {
     let all = set(0..4);
-    let other = MaskContext { closed: ClosedHash([9; 32]), ..MASK };
-    let sum = Cohort::new(4, 4).round::<KeystreamMasks>(all, all, |_| (other, all), one_hot);
-    assert_garbage(&sum.unwrap(), &expected(all));
+    let others = [
+        MaskContext { plan: PlanHash([9; 32]), ..MASK },
+        MaskContext { closed: ClosedHash([9; 32]), ..MASK },
+        MaskContext { model: ModelHash([9; 32]), ..MASK },
+    ];
+    for other in others {
+        let told = |_| (MASK, all);
+        let sum = Cohort::new(4, 4).round::<KeystreamMasks>(other, all, all, told, one_hot);
+        assert_garbage(&sum.unwrap(), &expected(all));
+    }
 }
 
 /// Values of 20 bits agree by chance in one of a million.
