@@ -83,6 +83,16 @@ mod tests {
     }
 
     #[test]
+    fn the_last_bit_counts() {
+        // c = 0x9e37…7c16 · 2^-64 is just above the golden ratio's root of c² + c = 1, by less than 2^-64.
+        let (clip, scale) = (Q32::from_raw(1), Q32::from_raw(11_400_714_819_323_198_486));
+        assert_eq!(squared_norm_bound(clip, scale, 4), Ok(2 + 1 + 1));
+        let root = RBig::from(ROOT_OF_TWO_UP);
+        let wanted = RBig::from(1_u128 << 127) * RBig::from(4);
+        assert!(root.sqr() >= wanted && (root - RBig::ONE).sqr() < wanted);
+    }
+
+    #[test]
     fn refuses_what_is_outside() {
         let one = Q32::from_f64_up(1.0).unwrap();
         for padded in [0, 1, 2, 3, 12, MAXIMUM_DIMENSION * 2] {
