@@ -53,7 +53,7 @@ fn charge() -> Charge {
         honest: 10,
         padded: COORDINATES as u32,
     };
-    opened.expect("a new ledger").0.admit(terms).expect("no limit")
+    opened.expect("a new ledger").0.admit(&terms).expect("no limit")
 }
 
 #[divan::bench]

@@ -69,12 +69,13 @@ impl Charge {
 #[must_use = "an entry counts only once its bytes are durable"]
 pub struct EntryBytes(Vec<u8>);
 
-impl EntryBytes {
-    /// The bytes.
-    pub fn as_slice(&self) -> &[u8] {
+impl AsRef<[u8]> for EntryBytes {
+    fn as_ref(&self) -> &[u8] {
         &self.0
     }
+}
 
+impl EntryBytes {
     /// The bytes.
     pub fn into_vec(self) -> Vec<u8> {
         self.0
@@ -100,7 +101,7 @@ impl Ledger {
     /// Opens a ledger from the bytes of its file; no bytes are a new one.
     ///
     /// A torn last entry is dropped and, unless `saved` proves that nothing was sent, counted as
-    /// `limits.largest_charge`; [`Recovery`] says so and brings the file's new bytes. `now_seconds` is the
+    /// `limits.largest_charge`; [`Recovery`] says so and brings the file's new bytes. `now_ms` is the
     /// time of that entry.
     ///
     /// # Errors
@@ -110,14 +111,14 @@ impl Ledger {
         key: SigningKey,
         limits: Limits,
         saved: SavedState,
-        now_seconds: u64,
+        now_ms: u64,
     ) -> Result<(Self, Recovery), LedgerError> {
         let node = NodeId(key.verifying_key().to_bytes());
         let (chain, torn) = read_chain(bytes, node)?;
         let mut ledger = Self { key, limits, chain, outstanding: None, tickets: 0 };
         let recovery = match torn {
             None => Recovery::nothing(),
-            Some(torn) => ledger.recover(bytes, torn, saved, now_seconds),
+            Some(torn) => ledger.recover(bytes, torn, saved, now_ms),
         };
         Ok((ledger, recovery))
     }
@@ -127,7 +128,7 @@ impl Ledger {
         bytes: &[u8],
         torn: TornTail,
         saved: SavedState,
-        now_seconds: u64,
+        now_ms: u64,
     ) -> Recovery {
         let TornTail { offset, length } = torn;
         let mut replacement = bytes[..offset as usize].to_vec();
@@ -136,7 +137,7 @@ impl Ledger {
             SavedState::Unknown { task } => {
                 let kind = EntryKind::Penalty(PenaltyReason::TornEntry { offset, length });
                 let rho = self.limits.largest_charge;
-                replacement.extend(self.append(task, now_seconds, rho, kind).0);
+                replacement.extend(self.append(task, now_ms, rho, kind).0);
                 Some(rho)
             }
         };
@@ -147,7 +148,7 @@ impl Ledger {
     ///
     /// # Errors
     /// A [`Refusal`] that says which limit, and how much of it is spent.
-    pub fn admit(&mut self, terms: ChargeTerms) -> Result<Charge, Refusal> {
+    pub fn admit(&mut self, terms: &ChargeTerms) -> Result<Charge, Refusal> {
         if let Some(Outstanding { task, round, .. }) = self.outstanding {
             return Err(Refusal::Outstanding { task, round });
         }
@@ -156,11 +157,11 @@ impl Ledger {
         {
             return Err(Refusal::RoundCharged { asked: terms.round, charged });
         }
-        let rho = self.price(&terms)?;
+        let rho = self.price(terms)?;
         self.tickets += 1;
         let ticket = self.tickets;
         self.outstanding = Some(Outstanding { ticket, task: terms.task, round: terms.round });
-        Ok(Charge { terms, rho, ticket })
+        Ok(Charge { terms: terms.clone(), rho, ticket })
     }
 
     fn price(&self, terms: &ChargeTerms) -> Result<Q40, Refusal> {
@@ -184,19 +185,19 @@ impl Ledger {
     /// the contribution may be sent.
     ///
     /// # Errors
-    /// [`LedgerError::NotOutstanding`] for a charge that was withdrawn.
+    /// [`LedgerError::NotOutstanding`] for a charge that was withdrawn: its contribution must not be sent.
     pub fn record(
         &mut self,
         charge: Charge,
         contribution: ContentHash,
-        now_seconds: u64,
+        now_ms: u64,
     ) -> Result<EntryBytes, LedgerError> {
         let Charge { terms, rho, ticket } = charge;
         if self.outstanding.take_if(|outstanding| outstanding.ticket == ticket).is_none() {
             return Err(LedgerError::NotOutstanding { task: terms.task, round: terms.round });
         }
         let task = Some(terms.task);
-        Ok(self.append(task, now_seconds, rho, EntryKind::Charged { terms, contribution }))
+        Ok(self.append(task, now_ms, rho, EntryKind::Charged { terms, contribution }))
     }
 
     /// Gives up the outstanding charge, if there is one: its round ended before anything was sent. The
@@ -213,18 +214,20 @@ impl Ledger {
     }
 
     /// Compares with a head of this node that somebody has seen, and charges what this ledger lacks at the
-    /// largest cost; nothing to append if it lacks nothing. An outstanding charge is withdrawn if it does.
+    /// largest cost; nothing to append if it lacks nothing. An outstanding charge is then withdrawn: the
+    /// budget that admitted it has changed.
     ///
     /// A later head than our own is charged for each entry after our last. A head that contradicts an
     /// entry of ours means two histories: how far back they part cannot be known, and every entry up to it
-    /// is charged. Entries that were charged once are not charged again.
+    /// is charged; so is, once a backup was noticed, every entry that no penalty has covered yet. Entries
+    /// that a penalty covers are not charged again.
     ///
     /// # Errors
     /// [`LedgerError::ForeignHead`] if another key signed it.
     pub fn reconcile(
         &mut self,
         seen: &Checked<LedgerHead>,
-        now_seconds: u64,
+        now_ms: u64,
     ) -> Result<Option<EntryBytes>, LedgerError> {
         if seen.signer() != self.node() {
             return Err(LedgerError::ForeignHead);
@@ -241,17 +244,17 @@ impl Ledger {
         let rho = self.limits.largest_charge.saturating_mul(to - known);
         let reason = PenaltyReason::RestoredBackup { from, to, seen: seen.head };
         self.withdraw();
-        Ok(Some(self.append(Some(seen.task), now_seconds, rho, EntryKind::Penalty(reason))))
+        Ok(Some(self.append(Some(seen.task), now_ms, rho, EntryKind::Penalty(reason))))
     }
 
     fn append(
         &mut self,
         task: Option<TaskId>,
-        now_seconds: u64,
+        now_ms: u64,
         rho: Q40,
         kind: EntryKind,
     ) -> EntryBytes {
-        let body = self.chain.next(task, now_seconds, rho, kind);
+        let body = self.chain.next(task, now_ms, rho, kind);
         let (bytes, hash) = body.seal(&self.key);
         self.chain.push(body.into_entry(hash));
         EntryBytes(bytes)
@@ -280,6 +283,12 @@ impl Ledger {
     /// All tasks with an entry.
     pub fn tasks(&self) -> impl Iterator<Item = TaskId> {
         self.chain.tasks()
+    }
+
+    /// Whether a charge names this contribution: only then may it have been sent.
+    pub fn names_contribution(&self, hash: ContentHash) -> bool {
+        let names = |entry: &Entry| matches!(entry.kind, EntryKind::Charged { contribution, .. } if contribution == hash);
+        self.entries().iter().rev().any(names)
     }
 
     /// All entries, in order.

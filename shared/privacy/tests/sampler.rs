@@ -1,5 +1,7 @@
 //! The noise of the shipped path, against the exact discrete Gaussian: seconds of samples.
 
+#![allow(clippy::unwrap_used, reason = "clippy's allowance for tests does not reach their helpers")]
+
 use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32, Q40, Ratio, RotationSeed};
 use privacy::{
@@ -35,7 +37,7 @@ fn charge(grid: &Grid, sigma: Ratio) -> Charge {
         honest: 1,
         padded: grid.padded() as u32,
     };
-    ledger.admit(terms).unwrap()
+    ledger.admit(&terms).unwrap()
 }
 
 fn zeros(grid: &Grid) -> Quantized {

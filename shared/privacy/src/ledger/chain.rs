@@ -69,7 +69,7 @@ impl Chain {
     }
 
     /// The body that follows, for a task or for none.
-    pub fn next(&self, task: Option<TaskId>, at_seconds: u64, rho: Q40, kind: EntryKind) -> Body {
+    pub fn next(&self, task: Option<TaskId>, at_ms: u64, rho: Q40, kind: EntryKind) -> Body {
         let place = task.map(|task| Place {
             task,
             sequence: self.next_sequence(task, &kind),
@@ -79,7 +79,7 @@ impl Chain {
             sequence: self.entries.len() as u64 + 1,
             previous: self.head,
             place,
-            at_seconds,
+            at_ms,
             rho_q40: rho.raw(),
             kind,
         }

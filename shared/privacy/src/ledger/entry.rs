@@ -28,8 +28,8 @@ pub struct Entry {
     pub hash: LedgerHash,
     /// Place in the sub-chain of its task; none if nobody knows what was lost.
     pub place: Option<Place>,
-    /// When it was made, in seconds since 1970 by the device's clock.
-    pub at_seconds: u64,
+    /// When it was made, in milliseconds of the caller's clock.
+    pub at_ms: u64,
     /// What it costs.
     pub rho: Q40,
     /// What it is for.
@@ -90,7 +90,7 @@ pub(super) struct Body {
     pub sequence: u64,
     pub previous: LedgerHash,
     pub place: Option<Place>,
-    pub at_seconds: u64,
+    pub at_ms: u64,
     pub rho_q40: u64,
     pub kind: EntryKind,
 }
@@ -127,7 +127,7 @@ impl Body {
             sequence: self.sequence,
             hash,
             place: self.place,
-            at_seconds: self.at_seconds,
+            at_ms: self.at_ms,
             rho: Q40::from_raw(self.rho_q40),
             kind: self.kind,
         }
