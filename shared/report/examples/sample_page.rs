@@ -47,7 +47,7 @@ fn page() -> Page {
 }
 
 fn losses() -> LineChart {
-    let private = [3.412, 3.341, 3.262, 3.193, 3.141, 3.104];
+    let private = [3.412, 3.341, 3.262, 3.193, 3.144, 3.104];
     let rounds =
         |losses: [f64; 6]| (0..6).map(move |round| (f64::from(round), losses[round as usize]));
     LineChart::new("Loss on held-out conversations")
