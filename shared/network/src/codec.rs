@@ -232,7 +232,8 @@ mod tests {
         let sealed: Parcel<Response> = Parcel::Sealed(wire::encode(&response));
         codec().write(&mut stream, sealed).await.unwrap();
         stream.set_position(0);
-        let read = codec().read(&mut stream, Response::LIMIT, Duration::from_secs(60)).await;
+        let read: Parcel<Response> =
+            codec().read(&mut stream, Response::LIMIT, Duration::from_secs(60)).await;
         assert!(matches!(read, Parcel::Opened(read) if read == response));
     }
 

@@ -9,6 +9,7 @@ use crate::{error::RequestError, identity::PeerKey, rejection::Rejection};
 
 /// Something that happened.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "events are moved one by one, and most are requests")]
 pub enum Event {
     /// A peer asks something that it may ask.
     Request {
@@ -54,8 +55,8 @@ impl Reply {
     ///
     /// # Errors
     /// [`RequestError::TooLarge`]: the peer is answered [`wire::Refusal::Busy`] then.
-    pub fn send(self, response: &Response) -> Result<(), RequestError> {
-        let bytes = wire::encode(response);
+    pub fn send(self, response: Response) -> Result<(), RequestError> {
+        let bytes = wire::encode(&response);
         let (length, limit) = (bytes.len(), Response::LIMIT);
         if length > limit {
             return Err(RequestError::TooLarge { length, limit });
@@ -91,7 +92,7 @@ pub(crate) struct Mailbox {
     links: VecDeque<(PeerKey, Link)>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
     Up,
     Down,
@@ -118,17 +119,14 @@ impl Mailbox {
         self.tell(key, Link::Down);
     }
 
-    /// At most two entries of one peer wait: a link that came back and broke again before the
-    /// program looked is one loss to it.
+    /// At most two entries of one peer wait: a third would undo the second, so both go.
     fn tell(&mut self, key: PeerKey, link: Link) {
-        let mut of_key = self.links.iter().filter(|(other, _)| *other == key);
-        if link == Link::Down && of_key.clone().count() == 2 {
-            let last = self.links.iter().rposition(|(other, _)| *other == key);
-            self.links.remove(last.expect("two of them were just counted"));
-            return;
+        let waiting = self.links.iter().filter(|(other, _)| *other == key).count();
+        let last = self.links.iter().rposition(|(other, _)| *other == key);
+        match last {
+            Some(last) if waiting == 2 => drop(self.links.remove(last)),
+            _ => self.links.push_back((key, link)),
         }
-        debug_assert!(of_key.all(|(_, waiting)| *waiting != link) || link == Link::Up);
-        self.links.push_back((key, link));
         self.post();
     }
 
@@ -201,6 +199,21 @@ mod tests {
         assert!(matches!(events.next().await, Some(Event::Connected(PEER))));
         mailbox.catch_up().await;
         assert!(matches!(events.next().await, Some(Event::Disconnected(PEER))));
+        mailbox.catch_up().await;
+        assert!(matches!(events.next().await, Some(Event::Connected(PEER))));
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_there_in_the_end_is_told() {
+        let (mut mailbox, mut events) = Mailbox::new(1);
+        assert!(mailbox.offer(Event::Rejected { from: PEER, why: Rejection::NotMine }));
+        mailbox.connected(PEER);
+        for _ in 0..100 {
+            mailbox.disconnected(PEER);
+            mailbox.connected(PEER);
+        }
+        assert_eq!(mailbox.links, [(PEER, Link::Up)]);
+        events.next().await;
         mailbox.catch_up().await;
         assert!(matches!(events.next().await, Some(Event::Connected(PEER))));
     }

@@ -131,7 +131,8 @@ impl Gate {
         if standing.is_guest() && self.side != Side::Coordinator {
             return Err(Denied::Rejected(Rejection::Stranger));
         }
-        let first: Vec<_> = self.of(peer).filter(|(_, open)| !open.closing).map(|(id, _)| id).collect();
+        let first: Vec<_> =
+            self.of(peer).filter(|(_, open)| !open.closing).map(|(id, _)| id).collect();
         if !first.is_empty() {
             first.into_iter().for_each(|id| self.close(id));
             return Err(Denied::Second);

@@ -66,8 +66,7 @@ pub fn start(config: NetworkConfig) -> Result<(Handle, Events), NetworkError> {
         transport(&keys, &limits, &meters),
         behaviour,
         keys.public().to_peer_id(),
-        swarm::Config::with_executor(Tracked(tasks.clone()))
-            .with_idle_connection_timeout(IDLE),
+        swarm::Config::with_executor(Tracked(tasks.clone())).with_idle_connection_timeout(IDLE),
     );
     let listeners = listen_on(&mut swarm, listen)?;
 
@@ -139,8 +138,8 @@ impl Handle {
     ///
     /// # Cancel safety
     /// If it is dropped, the answer is lost; the peer may have got the request or not.
-    pub async fn request(&self, to: PeerKey, request: &Request) -> Result<Response, RequestError> {
-        let bytes = within(wire::encode(request), Request::LIMIT)?;
+    pub async fn request(&self, to: PeerKey, request: Request) -> Result<Response, RequestError> {
+        let bytes = within(wire::encode(&request), Request::LIMIT)?;
         let (answer, answered) = oneshot::channel();
         let question = Question { bytes, answer };
         let exchange = async {
@@ -159,8 +158,8 @@ impl Handle {
     ///
     /// # Cancel safety
     /// If it is dropped, the message may be published or not.
-    pub async fn publish(&self, message: &Gossip) -> Result<(), RequestError> {
-        let bytes = within(wire::encode(message), Gossip::LIMIT)?;
+    pub async fn publish(&self, message: Gossip) -> Result<(), RequestError> {
+        let bytes = within(wire::encode(&message), Gossip::LIMIT)?;
         let (done, published) = oneshot::channel();
         self.tell(Command::Publish { bytes, done }).await?;
         published.await.unwrap_or(Err(RequestError::ShutDown))

@@ -40,7 +40,7 @@ pub use config::{Limits, NetworkConfig, Role};
 pub use error::{NetworkError, RequestError};
 pub use event::{Event, Events, Reply};
 pub use gossip::{Validator, Verdict};
-pub use handle::{start, Handle};
+pub use handle::{Handle, start};
 pub use identity::PeerKey;
 pub use rejection::Rejection;
 pub use traffic::{Traffic, TrafficReport};

@@ -58,11 +58,7 @@ struct Inner {
 impl Meters {
     /// `guest_bytes`: what one connection of a guest may send before it is cut.
     pub(crate) fn new(guest_bytes: u64) -> Self {
-        Self(Arc::new(Inner {
-            total: Meter::default(),
-            peers: Mutex::default(),
-            guest_bytes,
-        }))
+        Self(Arc::new(Inner { total: Meter::default(), peers: Mutex::default(), guest_bytes }))
     }
 
     /// The meter of a peer, which is a guest until [`Meters::set_guest`] says otherwise.
@@ -81,9 +77,8 @@ impl Meters {
     pub(crate) fn report(&self) -> TrafficReport {
         let peers = self.peers();
         let known = peers.iter().filter(|(_, meter)| !meter.is_guest());
-        let peers = known
-            .filter_map(|(peer, meter)| Some((PeerKey::of(peer)?, meter.read())))
-            .collect();
+        let peers =
+            known.filter_map(|(peer, meter)| Some((PeerKey::of(peer)?, meter.read()))).collect();
         TrafficReport { total: self.0.total.read(), peers }
     }
 
@@ -105,10 +100,7 @@ impl Meter {
     }
 
     fn read(&self) -> Traffic {
-        Traffic {
-            bytes_sent: self.sent.load(Relaxed),
-            bytes_received: self.received.load(Relaxed),
-        }
+        Traffic { bytes_sent: self.sent.load(Relaxed), bytes_received: self.received.load(Relaxed) }
     }
 }
 

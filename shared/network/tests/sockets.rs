@@ -1,6 +1,7 @@
 //! What this process has open: its sockets, read from /proc, and its tasks. One test alone in
 //! one process, so that nobody else's sockets are seen.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
@@ -12,11 +13,8 @@ const TASK: TaskId = TaskId([1; 32]);
 
 #[test]
 fn a_node_without_a_listening_address_takes_full_part_and_nothing_is_left() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let scenario = tokio::spawn(full_part());
         let ended = tokio::time::timeout(Duration::from_secs(180), scenario).await;
@@ -47,12 +45,12 @@ async fn full_part() {
 
     // It asks, is asked, tells and is told.
     let hello = Request::Hello(TASK);
-    assert_eq!(node.request(coordinator.key(), &hello).await, Ok(Response::Accepted));
+    assert_eq!(node.request(coordinator.key(), hello).await, Ok(Response::Accepted));
     let order = Request::ToNode(ToNode::LaterHead(head(1, 1)));
-    assert_eq!(coordinator.request(node.key(), &order).await, Ok(Response::Accepted));
+    assert_eq!(coordinator.request(node.key(), order).await, Ok(Response::Accepted));
     for sequence in 0.. {
-        node.publish(&Gossip::LedgerHead(head(2, sequence))).await.unwrap();
-        coordinator.publish(&Gossip::LedgerHead(head(1, sequence))).await.unwrap();
+        node.publish(Gossip::LedgerHead(head(2, sequence))).await.unwrap();
+        coordinator.publish(Gossip::LedgerHead(head(1, sequence))).await.unwrap();
         tokio::time::sleep(Duration::from_millis(200)).await;
         if coordinator_side.is_finished() && node_side.is_finished() {
             break;
@@ -76,7 +74,7 @@ async fn accept(mut events: Events, author: PeerKey) -> Events {
     while !(asked && told) {
         match events.next().await.unwrap() {
             Event::Request { reply, .. } => {
-                reply.send(&Response::Accepted).unwrap();
+                reply.send(Response::Accepted).unwrap();
                 asked = true;
             }
             Event::Gossip { from, .. } => told |= from == author,
@@ -110,7 +108,7 @@ fn head(seed: u8, sequence: u64) -> wire::Signed<LedgerHead> {
 fn listening_ports() -> BTreeSet<u16> {
     const LISTEN: &str = "0A";
     let mine = sockets_of_this_process();
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path));
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
     let rows = tables.iter().flatten().flat_map(|table| table.lines().skip(1));
     rows.filter_map(|row| {
         let columns: Vec<_> = row.split_whitespace().collect();
@@ -124,13 +122,13 @@ fn listening_ports() -> BTreeSet<u16> {
 
 /// The inodes of TCP sockets of this process.
 fn sockets_of_this_process() -> BTreeSet<u64> {
-    let links = fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| {
-        fs::read_link(entry.ok()?.path()).ok()?.to_str().map(str::to_owned)
-    });
+    let links = fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()?.to_str().map(str::to_owned));
     let mine: BTreeSet<u64> = links
         .filter_map(|link| link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
         .collect();
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path));
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
     let rows = tables.iter().flatten().flat_map(|table| table.lines().skip(1));
     let tcp: BTreeSet<u64> =
         rows.filter_map(|row| row.split_whitespace().nth(9)?.parse().ok()).collect();

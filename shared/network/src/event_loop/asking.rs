@@ -118,7 +118,8 @@ impl Asking {
         for (_, sender) in std::mem::take(&mut self.under_way).into_values() {
             let _given_up = sender.send(Err(RequestError::ShutDown));
         }
-        for question in std::mem::take(&mut self.lanes).into_values().flat_map(|lane| lane.waiting) {
+        for question in std::mem::take(&mut self.lanes).into_values().flat_map(|lane| lane.waiting)
+        {
             question.refuse(RequestError::ShutDown);
         }
     }
@@ -142,9 +143,7 @@ pub(crate) fn open(parcel: Parcel<Response>) -> (Answer, Option<Rejection>) {
         Parcel::Faulty(why @ Rejection::Truncated { .. }) => {
             (Err(RequestError::Interrupted), Some(why))
         }
-        Parcel::Faulty(why @ Rejection::Stalled { .. }) => {
-            (Err(RequestError::TimedOut), Some(why))
-        }
+        Parcel::Faulty(why @ Rejection::Stalled { .. }) => (Err(RequestError::TimedOut), Some(why)),
         Parcel::Faulty(why) => (Err(RequestError::BadAnswer), Some(why)),
         Parcel::Sealed(_) => unreachable!("a reader never returns what is to be sent"),
     }

@@ -21,9 +21,13 @@ pub(crate) struct Dialer {
 
 enum State {
     /// Will dial at this time.
-    Pausing { until: Instant },
+    Pausing {
+        until: Instant,
+    },
     Dialing,
-    Connected { since: Instant },
+    Connected {
+        since: Instant,
+    },
 }
 
 impl Dialer {

@@ -32,11 +32,13 @@ impl Judging {
         Self { validator, tasks, running: FuturesUnordered::new() }
     }
 
-    /// Begins to judge a message; gives it back where too many are being judged already.
-    pub(crate) fn begin(&mut self, origin: Origin, bytes: Vec<u8>) -> Result<(), Origin> {
-        if self.running.len() >= AT_ONCE {
-            return Err(origin);
-        }
+    /// Whether so many messages are being judged that the next is to be ignored.
+    pub(crate) fn is_full(&self) -> bool {
+        self.running.len() >= AT_ONCE
+    }
+
+    /// Begins to judge a message.
+    pub(crate) fn begin(&mut self, origin: Origin, bytes: Vec<u8>) {
         let validator = Validator::clone(&self.validator);
         let judging = move || {
             let asked = std::panic::AssertUnwindSafe(|| judge(&bytes, &validator));
@@ -47,7 +49,6 @@ impl Judging {
             (origin, judged)
         };
         self.running.push(self.tasks.spawn_blocking(judging));
-        Ok(())
     }
 
     /// The next verdict; pending for ever while nothing is judged.

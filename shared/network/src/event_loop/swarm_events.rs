@@ -142,27 +142,27 @@ impl EventLoop {
         connection: ConnectionId,
         message: Message<Parcel<Request>, Parcel<Response>>,
     ) {
-        let fault = match message {
+        match message {
             Message::Request { request_id, request, channel } => match request {
-                Parcel::Opened(request) => {
-                    self.on_request(from, request_id, request, channel);
-                    None
-                }
-                Parcel::Faulty(why) => Some(why),
+                Parcel::Opened(request) => self.on_request(from, request_id, request, channel),
+                Parcel::Faulty(why) => self.on_fault(from, connection, why),
                 Parcel::Sealed(_) => unreachable!("a reader never returns what is to be sent"),
             },
             Message::Response { request_id, response } => {
                 let (answer, fault) = asking::open(response);
+                if let Some(why) = fault {
+                    self.on_fault(from, connection, why);
+                }
                 let exchange = &mut self.swarm.behaviour_mut().exchange;
                 self.asking.on_answer(request_id, answer, exchange);
-                fault
             }
-        };
-        if let Some(why) = fault {
-            self.reject(from, why);
-            if why.is_foreign() {
-                self.swarm.close_connection(connection);
-            }
+        }
+    }
+
+    fn on_fault(&mut self, from: PeerKey, connection: ConnectionId, why: Rejection) {
+        self.reject(from, why);
+        if why.is_foreign() {
+            self.swarm.close_connection(connection);
         }
     }
 
@@ -175,9 +175,9 @@ impl EventLoop {
     ) {
         let gate = &self.swarm.behaviour().gate;
         if let Err((refusal, why)) = admit(gate.side(), gate.standing(from), &request) {
+            self.reject(from, why);
             let exchange = &mut self.swarm.behaviour_mut().exchange;
             self.answering.refuse(id, channel, refusal, exchange);
-            self.reject(from, why);
             return;
         }
         let (reply, answer) = Reply::new();
@@ -211,12 +211,8 @@ impl EventLoop {
         let (Some(author), Some(from)) = (author, PeerKey::of(&forwarder)) else { return };
         let origin = Origin { id, forwarder, author };
         match self.hear(from, author) {
-            Hear::Judge => {
-                if let Err(origin) = self.judging.begin(origin, message.data) {
-                    self.on_judged(origin, Judged::Ignored);
-                }
-            }
-            Hear::Ignore => self.on_judged(origin, Judged::Ignored),
+            Hear::Judge if !self.judging.is_full() => self.judging.begin(origin, message.data),
+            Hear::Judge | Hear::Ignore => self.on_judged(origin, Judged::Ignored),
             Hear::Reject => self.on_judged(origin, Judged::Rejected(Rejection::GossipNotAMember)),
         }
     }

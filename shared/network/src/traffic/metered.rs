@@ -108,10 +108,7 @@ impl StreamMuxer for Metered {
         self.closing.get_or_insert_with(limit).poll_unpin(cx).map(Ok)
     }
 
-    fn poll(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<StreamMuxerEvent>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<StreamMuxerEvent>> {
         self.gauge.check()?;
         Pin::new(&mut self.inner).poll(cx)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use network::{Event, NetworkConfig, RequestError};
+use network::{NetworkConfig, RequestError};
 use wire::{ContentHash, Refusal, Request, Response};
 
 use crate::support::*;
@@ -17,27 +17,16 @@ async fn both_sides_ask_over_the_connection_that_the_node_opened() {
     assert_eq!(node.handle.connected().await, [key(COORDINATOR)].into());
 
     let slice = Request::Slice { content: ContentHash([5; 32]), offset: 0 };
-    let ask = node.handle.request(key(COORDINATOR), &slice);
-    let answer = coordinator.until("the request", |event| match event {
-        Event::Request { from, request, reply } => {
-            assert_eq!((from, &request), (key(1), &slice));
-            Some(reply.send(&Response::Slice(vec![9; 1 << 20])).unwrap())
-        }
-        _ => None,
-    });
-    let (response, ()) = within("the answer", async { tokio::join!(ask, answer) }).await;
+    let ask = node.handle.request(key(COORDINATOR), slice.clone());
+    let answer = coordinator.answer_next(Response::Slice(vec![9; 1 << 20]));
+    let (response, asked) = within("the answer", async { tokio::join!(ask, answer) }).await;
+    assert_eq!(asked, (key(1), slice));
     assert_eq!(response, Ok(Response::Slice(vec![9; 1 << 20])));
 
-    let message = to_node();
-    let ask = coordinator.handle.request(key(1), &message);
-    let answer = node.until("the coordinator's request", |event| match event {
-        Event::Request { from, request, reply } => {
-            assert_eq!((from, &request), (key(COORDINATOR), &message));
-            Some(reply.send(&Response::Accepted).unwrap())
-        }
-        _ => None,
-    });
-    let (response, ()) = within("the answer", async { tokio::join!(ask, answer) }).await;
+    let ask = coordinator.handle.request(key(1), to_node());
+    let answer = node.answer_next(Response::Accepted);
+    let (response, asked) = within("the answer", async { tokio::join!(ask, answer) }).await;
+    assert_eq!(asked, (key(COORDINATOR), to_node()));
     assert_eq!(response, Ok(Response::Accepted));
 }
 
@@ -47,7 +36,7 @@ async fn bytes_are_counted_per_peer_and_in_total() {
     let coordinator = coordinator([1]);
     let node = connected_node(1, &coordinator).await;
     let coordinator = coordinator.accept_all();
-    let answer = node.handle.request(key(COORDINATOR), &contribute(1, LENGTH));
+    let answer = node.handle.request(key(COORDINATOR), contribute(1, LENGTH));
     assert_eq!(within("the answer", answer).await, Ok(Response::Accepted));
 
     let (sent, received) = (node.handle.traffic(), coordinator.traffic());
@@ -64,25 +53,21 @@ async fn bytes_are_counted_per_peer_and_in_total() {
 async fn refusals_come_as_errors_and_a_dropped_reply_is_busy() {
     let mut coordinator = coordinator([1]);
     let node = connected_node(1, &coordinator).await;
-    let request = hello();
-    for (wanted, refusal) in [(Some(Refusal::NotFound), Refusal::NotFound), (None, Refusal::Busy)] {
-        let ask = node.handle.request(key(COORDINATOR), &request);
-        let answer = coordinator.until("the request", |event| match (event, wanted) {
-            (Event::Request { reply, .. }, Some(why)) => {
-                Some(reply.send(&Response::Refused(why)).unwrap())
-            }
-            (Event::Request { .. }, None) => Some(()),
-            _ => None,
-        });
-        let (response, ()) = within("the answer", async { tokio::join!(ask, answer) }).await;
-        assert_eq!(response, Err(RequestError::Refused(refusal)));
-    }
+    let ask = node.handle.request(key(COORDINATOR), hello());
+    let answer = coordinator.answer_next(Response::Refused(Refusal::NotFound));
+    let (response, _) = within("the answer", async { tokio::join!(ask, answer) }).await;
+    assert_eq!(response, Err(RequestError::Refused(Refusal::NotFound)));
+
+    let ask = node.handle.request(key(COORDINATOR), hello());
+    let drop_it = async { drop(coordinator.next_request().await) };
+    let (response, ()) = within("the answer", async { tokio::join!(ask, drop_it) }).await;
+    assert_eq!(response, Err(RequestError::Refused(Refusal::Busy)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_coordinator_never_dials() {
     let coordinator = coordinator([1]);
-    let answer = coordinator.handle.request(key(1), &to_node());
+    let answer = coordinator.handle.request(key(1), to_node());
     assert_eq!(within("the answer", answer).await, Err(RequestError::Unreachable));
 }
 
@@ -90,16 +75,15 @@ async fn the_coordinator_never_dials() {
 async fn what_is_too_long_is_not_sent() {
     let mut coordinator = coordinator([1]);
     let node = connected_node(1, &coordinator).await;
-    let answer = node.handle.request(key(COORDINATOR), &contribute(1, Request::LIMIT));
+    let answer = node.handle.request(key(COORDINATOR), contribute(1, Request::LIMIT));
     let error = within("the answer", answer).await.unwrap_err();
     assert!(matches!(error, RequestError::TooLarge { limit: Request::LIMIT, .. }), "{error:?}");
 
-    let request = hello();
-    let ask = node.handle.request(key(COORDINATOR), &request);
-    let answer = coordinator.until("the request", |event| match event {
-        Event::Request { reply, .. } => Some(reply.send(&Response::Slice(vec![0; 2 << 20]))),
-        _ => None,
-    });
+    let ask = node.handle.request(key(COORDINATOR), hello());
+    let answer = async {
+        let (_, _, reply) = coordinator.next_request().await;
+        reply.send(Response::Slice(vec![0; 2 << 20]))
+    };
     let (response, sent) = within("the answer", async { tokio::join!(ask, answer) }).await;
     assert!(matches!(sent, Err(RequestError::TooLarge { limit: Response::LIMIT, .. })));
     assert_eq!(response, Err(RequestError::Refused(Refusal::Busy)));
@@ -116,23 +100,17 @@ async fn a_silent_peer_is_given_up_and_a_long_queue_is_refused() {
 
     let first = {
         let handle = node.handle.clone();
-        tokio::spawn(async move { handle.request(key(COORDINATOR), &hello()).await })
+        tokio::spawn(async move { handle.request(key(COORDINATOR), hello()).await })
     };
-    // Kept, never answered.
-    let _reply = coordinator
-        .until("the request", |event| match event {
-            Event::Request { reply, .. } => Some(reply),
-            _ => None,
-        })
-        .await;
+    let _never_answered = coordinator.next_request().await;
     let second = {
         let handle = node.handle.clone();
-        tokio::spawn(async move { handle.request(key(COORDINATOR), &hello()).await })
+        tokio::spawn(async move { handle.request(key(COORDINATOR), hello()).await })
     };
     let third = async {
         loop {
             tokio::time::sleep(Duration::from_millis(10)).await;
-            let answer = node.handle.request(key(COORDINATOR), &hello()).await;
+            let answer = node.handle.request(key(COORDINATOR), hello()).await;
             if answer == Err(RequestError::Busy) {
                 return;
             }
@@ -147,21 +125,14 @@ async fn a_silent_peer_is_given_up_and_a_long_queue_is_refused() {
 async fn an_answer_that_was_given_survives_shutting_down() {
     let mut coordinator = coordinator([1]);
     let node = connected_node(1, &coordinator).await;
-    let request = hello();
-    let ask = node.handle.request(key(COORDINATOR), &request);
+    let ask = node.handle.request(key(COORDINATOR), hello());
     let answer = async {
-        let reply = coordinator
-            .until("the request", |event| match event {
-                Event::Request { reply, .. } => Some(reply),
-                _ => None,
-            })
-            .await;
-        reply.send(&Response::Slice(vec![1; 1 << 20])).unwrap();
+        coordinator.answer_next(Response::Slice(vec![1; 1 << 20])).await;
         coordinator.handle.shut_down().await;
     };
     let (response, ()) = within("the answer", async { tokio::join!(ask, answer) }).await;
     assert_eq!(response, Ok(Response::Slice(vec![1; 1 << 20])));
-    let after = coordinator.handle.request(key(1), &to_node());
+    let after = coordinator.handle.request(key(1), to_node());
     assert_eq!(within("the end", after).await, Err(RequestError::ShutDown));
     while within("the last events", coordinator.events.next()).await.is_some() {}
 }

@@ -23,10 +23,14 @@ async fn next_gossip(peer: &mut Peer) -> (network::PeerKey, u64) {
 
 /// Publishes rising sequence numbers until the future ends: links take a moment to learn who
 /// listens.
-async fn while_publishing<T>(peer: &network::Handle, seed: u8, until: impl Future<Output = T>) -> T {
+async fn while_publishing<T>(
+    peer: &network::Handle,
+    seed: u8,
+    until: impl Future<Output = T>,
+) -> T {
     let publishing = async {
         for sequence in 1.. {
-            peer.publish(&Gossip::LedgerHead(head(seed, sequence))).await.unwrap();
+            peer.publish(Gossip::LedgerHead(head(seed, sequence))).await.unwrap();
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
         unreachable!()
@@ -68,7 +72,7 @@ async fn invalid_and_stale_gossip_is_not_passed_on() {
 
     let publish = |head| {
         let handle = author.handle.clone();
-        async move { handle.publish(&Gossip::LedgerHead(head)).await.unwrap() }
+        async move { handle.publish(Gossip::LedgerHead(head)).await.unwrap() }
     };
     publish(forged()).await;
     let rejected = |event| match event {
@@ -119,21 +123,19 @@ async fn guests_are_not_told_and_not_heard_until_they_are_members() {
 
     coordinator.handle.set_members(members([1, 2])).await;
     let handle = member.handle.clone();
-    while_publishing(&handle, 1, async {
-        while next_gossip(&mut guest).await.0 != key(1) {}
-    })
-    .await;
+    while_publishing(&handle, 1, async { while next_gossip(&mut guest).await.0 != key(1) {} })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn telling_nobody_is_no_error_and_telling_too_much_is() {
     let coordinator = coordinator([]);
     let handle = coordinator.handle;
-    assert_eq!(handle.publish(&Gossip::LedgerHead(head(COORDINATOR, 1))).await, Ok(()));
+    assert_eq!(handle.publish(Gossip::LedgerHead(head(COORDINATOR, 1))).await, Ok(()));
     // A head cannot be that long: padded bytes of one that a liar would sign.
     let long = vec![0_u8; 2 * Gossip::LIMIT];
     let bytes = wire::encode(&([0_u8; 32], long, [0_u8; 32], [0_u8; 32]));
     let signed: Signed<LedgerHead> = wire::decode(&bytes, bytes.len()).unwrap();
-    let error = handle.publish(&Gossip::LedgerHead(signed)).await.unwrap_err();
+    let error = handle.publish(Gossip::LedgerHead(signed)).await.unwrap_err();
     assert!(matches!(error, RequestError::TooLarge { limit: Gossip::LIMIT, .. }), "{error:?}");
 }

@@ -53,17 +53,10 @@ async fn every_attack_is_refused_and_counted_while_another_peer_goes_on() {
         assert_eq!(told.await, (key(HOSTILE), expected));
         *counts.entry(expected.kind()).or_default() += 1;
 
-        let request = hello();
-        let ask = node.handle.request(key(COORDINATOR), &request);
-        let answer = coordinator.until("the other's request", |event| match event {
-            Event::Request { from, reply, .. } => {
-                assert_eq!(from, key(1));
-                Some(reply.send(&Response::Accepted).unwrap())
-            }
-            _ => None,
-        });
-        let (response, ()) = within("the answer", async { tokio::join!(ask, answer) }).await;
-        assert_eq!(response, Ok(Response::Accepted));
+        let ask = node.handle.request(key(COORDINATOR), hello());
+        let answer = coordinator.answer_next(Response::Accepted);
+        let (response, asked) = within("the answer", async { tokio::join!(ask, answer) }).await;
+        assert_eq!((response, asked.0), (Ok(Response::Accepted), key(1)));
         // Gone before the next one comes, so that it is not a second connection.
         drop(hostile);
         coordinator.gone(key(HOSTILE)).await;
@@ -85,12 +78,10 @@ async fn a_cut_connection_is_never_a_finished_message() {
     // The whole of it is taken, so the cut ones failed for being cut.
     let mut honest = Raw::new(HOSTILE);
     let peer = within("a connection", honest.dial(&address)).await;
-    let answer = coordinator.until("the whole request", |event| match event {
-        Event::Request { reply, .. } => Some(reply.send(&Response::Accepted).unwrap()),
-        _ => None,
-    });
+    let answer = coordinator.answer_next(Response::Accepted);
     let ask = honest.ask(&peer, whole);
-    let (response, ()) = within("the answer", async { tokio::join!(ask, answer) }).await;
+    let (response, asked) = within("the answer", async { tokio::join!(ask, answer) }).await;
+    assert_eq!(asked, (key(HOSTILE), contribute(HOSTILE, 200_000)));
     assert_eq!(response.unwrap(), frame(&wire::encode(&Response::Accepted)));
 }
 
@@ -109,7 +100,7 @@ async fn a_coordinator_that_answers_with_rubbish_is_not_believed() {
         let hostile = tokio::spawn(hostile.answer_all(bytes));
         let mut node = begin(node_config(1, vec![address]));
         node.until("the coordinator", connected_to(key(COORDINATOR))).await;
-        let answer = within("an error", node.handle.request(key(COORDINATOR), &hello())).await;
+        let answer = within("an error", node.handle.request(key(COORDINATOR), hello())).await;
         assert_eq!(answer, Err(error));
         assert_eq!(node.handle.rejections(), [(why, 1)].into());
         hostile.abort();

@@ -14,13 +14,13 @@ async fn a_node_finds_its_coordinator_again_after_a_restart() {
         within("the coordinator's end", first.handle.shut_down()).await;
     }
     node.until("the loss", disconnected_from(key(COORDINATOR))).await;
-    let answer = node.handle.request(key(COORDINATOR), &hello());
+    let answer = node.handle.request(key(COORDINATOR), hello());
     assert_eq!(within("no answer", answer).await, Err(RequestError::Unreachable));
 
     let second = begin(NetworkConfig { listen: addresses, ..coordinator_config([1]) });
     node.until("the return", connected_to(key(COORDINATOR))).await;
     let _second = second.accept_all();
-    let answer = node.handle.request(key(COORDINATOR), &hello());
+    let answer = node.handle.request(key(COORDINATOR), hello());
     assert_eq!(within("the answer", answer).await, Ok(Response::Accepted));
 }
 
@@ -55,7 +55,7 @@ async fn somebody_with_another_key_is_not_the_coordinator() {
     assert_eq!(node.until("the rejection", rejected).await, key(77));
     assert_eq!(node.until("one more", rejected).await, key(77));
     assert!(node.handle.connected().await.is_empty());
-    let answer = node.handle.request(key(77), &enrol(1));
+    let answer = node.handle.request(key(77), enrol(1));
     assert_eq!(within("no answer", answer).await, Err(RequestError::Unreachable));
     within("the end", middle.handle.shut_down()).await;
     while let Some(event) = within("its events", middle.events.next()).await {
@@ -74,7 +74,7 @@ async fn a_second_connection_of_a_peer_replaces_the_first() {
     within("the end of the first", first.handle.shut_down()).await;
     let coordinator = coordinator.accept_all();
     let asked = async {
-        while second.handle.request(key(COORDINATOR), &hello()).await.is_err() {
+        while second.handle.request(key(COORDINATOR), hello()).await.is_err() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use network::Event;
 use tokio::sync::Barrier;
 use wire::{Request, Response, ToCoordinator};
 
@@ -24,23 +23,20 @@ async fn sixty_four_contributions_at_one_instant_all_arrive() {
                 node.until("the coordinator", connected_to(key(COORDINATOR))).await;
                 let request = contribute(seed, LENGTH);
                 together.wait().await;
-                (node.handle.request(key(COORDINATOR), &request).await, node)
+                (node.handle.request(key(COORDINATOR), request.clone()).await, node)
             })
         })
         .collect();
 
     let mut arrived = BTreeSet::new();
     while arrived.len() < usize::from(NODES) {
-        let event = within("a contribution", coordinator.events.next()).await.unwrap();
-        if let Event::Request { from, request, reply } = event {
-            let Request::ToCoordinator(ToCoordinator::Contribution(signed)) = request else {
-                panic!("{request:?} was not sent");
-            };
-            let contribution = signed.check(from.into()).unwrap();
-            assert_eq!(contribution.values.len(), LENGTH);
-            assert!(arrived.insert(from), "{from:?} arrived twice");
-            reply.send(&Response::Accepted).unwrap();
-        }
+        let (from, request) = coordinator.answer_next(Response::Accepted).await;
+        let Request::ToCoordinator(ToCoordinator::Contribution(signed)) = request else {
+            panic!("{request:?} was not sent");
+        };
+        let contribution = signed.check(from.into()).unwrap();
+        assert_eq!(contribution.values.len(), LENGTH);
+        assert!(arrived.insert(from), "{from:?} arrived twice");
     }
     for node in nodes {
         let (answer, _node) = within("an answer", node).await.unwrap();

@@ -1,4 +1,5 @@
 //! The network over real loopback TCP.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod exchange;
 mod gossip;

@@ -11,13 +11,13 @@ async fn a_guest_may_enrol_and_nothing_else_until_it_is_a_member() {
     let guest = connected_node(1, &coordinator).await;
     assert!(coordinator.handle.connected().await.is_empty());
     for request in [hello(), contribute(1, 100), Request::Headers { task: TASK, from: 1 }] {
-        let answer = within("a refusal", guest.handle.request(key(COORDINATOR), &request)).await;
+        let answer =
+            within("a refusal", guest.handle.request(key(COORDINATOR), request.clone())).await;
         assert_eq!(answer, Err(RequestError::Refused(Refusal::NotAMember)));
     }
     assert_eq!(coordinator.handle.rejections()["not_a_member"], 3);
 
-    let request = enrol(1);
-    let ask = guest.handle.request(key(COORDINATOR), &request);
+    let ask = guest.handle.request(key(COORDINATOR), enrol(1));
     let handle = coordinator.handle.clone();
     let answer = async {
         let reply = coordinator.until("the enrolment", |event| match event {
@@ -34,7 +34,7 @@ async fn a_guest_may_enrol_and_nothing_else_until_it_is_a_member() {
         });
         let reply = reply.await;
         handle.set_members(members([1, 2])).await;
-        reply.send(&Response::Accepted).unwrap();
+        reply.send(Response::Accepted).unwrap();
     };
     let (response, ()) = within("the answer", async { tokio::join!(ask, answer) }).await;
     assert_eq!(response, Ok(Response::Accepted));
@@ -42,7 +42,8 @@ async fn a_guest_may_enrol_and_nothing_else_until_it_is_a_member() {
     coordinator.until("the new member", connected_to(key(1))).await;
     let coordinator = coordinator.accept_all();
     for request in [hello(), contribute(1, 300_000)] {
-        let answer = within("an answer", guest.handle.request(key(COORDINATOR), &request)).await;
+        let answer =
+            within("an answer", guest.handle.request(key(COORDINATOR), request.clone())).await;
         assert_eq!(answer, Ok(Response::Accepted));
     }
     assert_eq!(coordinator.connected().await, [key(1)].into());
@@ -57,7 +58,7 @@ async fn a_guest_is_sent_away_after_its_time() {
     let mut guest = connected_node(1, &coordinator).await;
     guest.until("the end of its time", disconnected_from(key(COORDINATOR))).await;
     let coordinator = coordinator.accept_all();
-    let answer = member.handle.request(key(COORDINATOR), &hello());
+    let answer = member.handle.request(key(COORDINATOR), hello());
     assert_eq!(within("the member's answer", answer).await, Ok(Response::Accepted));
     drop(coordinator);
     member.until("the coordinator's end", |_| Some(())).await;
@@ -67,7 +68,7 @@ async fn a_guest_is_sent_away_after_its_time() {
 async fn a_guest_that_sends_much_is_cut() {
     let coordinator = coordinator([2]);
     let mut guest = connected_node(1, &coordinator).await;
-    let answer = guest.handle.request(key(COORDINATOR), &contribute(1, 2_000_000));
+    let answer = guest.handle.request(key(COORDINATOR), contribute(1, 2_000_000));
     assert_eq!(within("the cut", answer).await, Err(RequestError::Interrupted));
     guest.until("the end", disconnected_from(key(COORDINATOR))).await;
     let counted = async {
@@ -95,7 +96,7 @@ async fn guests_have_few_places_and_members_keep_theirs() {
     let member = connected_node(9, &coordinator).await;
     coordinator.until("the member", connected_to(key(9))).await;
     let _coordinator = coordinator.accept_all();
-    let answer = member.handle.request(key(COORDINATOR), &hello());
+    let answer = member.handle.request(key(COORDINATOR), hello());
     assert_eq!(within("the member's answer", answer).await, Ok(Response::Accepted));
 }
 
@@ -109,11 +110,11 @@ async fn a_removed_member_is_disconnected_and_not_heard_again() {
     coordinator.until("its end", disconnected_from(key(1))).await;
     removed.until("its end", disconnected_from(key(COORDINATOR))).await;
     removed.until("its return as a guest", connected_to(key(COORDINATOR))).await;
-    let answer = removed.handle.request(key(COORDINATOR), &hello());
+    let answer = removed.handle.request(key(COORDINATOR), hello());
     let refused = Err(RequestError::Refused(Refusal::NotAMember));
     assert_eq!(within("a refusal", answer).await, refused);
     let _coordinator = coordinator.accept_all();
-    let answer = stays.handle.request(key(COORDINATOR), &hello());
+    let answer = stays.handle.request(key(COORDINATOR), hello());
     assert_eq!(within("the other's answer", answer).await, Ok(Response::Accepted));
     stays.handle.shut_down().await;
     stays.until("its own end", disconnected_from(key(COORDINATOR))).await;
@@ -132,7 +133,7 @@ async fn only_the_coordinator_may_order_a_node() {
     let mut member = begin(config_of(2, &role));
     member.until("the node", connected_to(key(1))).await;
     for request in [to_node(), hello(), enrol(2)] {
-        let answer = within("a refusal", member.handle.request(key(1), &request)).await;
+        let answer = within("a refusal", member.handle.request(key(1), request.clone())).await;
         assert_eq!(answer, Err(RequestError::Refused(Refusal::NotMine)));
     }
     let _stranger = begin(config_of(150, &role));
@@ -144,13 +145,10 @@ async fn only_the_coordinator_may_order_a_node() {
     assert_eq!(node.until("the stranger", rejected).await, key(150));
 
     // The coordinator itself may order, and nothing but that.
-    let answer = coordinator.handle.request(key(1), &hello());
-    assert_eq!(
-        within("a refusal", answer).await,
-        Err(RequestError::Refused(Refusal::NotMine))
-    );
+    let answer = coordinator.handle.request(key(1), hello());
+    assert_eq!(within("a refusal", answer).await, Err(RequestError::Refused(Refusal::NotMine)));
     let _node = node.accept_all();
-    let answer = coordinator.handle.request(key(1), &to_node());
+    let answer = coordinator.handle.request(key(1), to_node());
     assert_eq!(within("the order", answer).await, Ok(Response::Accepted));
 }
 

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use ed25519_dalek::SigningKey;
-use network::{Event, Events, Handle, Limits, NetworkConfig, PeerKey, Role, Verdict, start};
+use network::{Event, Events, Handle, Limits, NetworkConfig, PeerKey, Reply, Role, Verdict, start};
 use wire::{
     Checked, ClosedHash, Contribution, Enrol, Gossip, LedgerHash, LedgerHead, NodeId, Request,
     Response, Round, Signable, Signed, TaskId, ToCoordinator, ToNode,
@@ -101,6 +101,22 @@ impl Peer {
         within(what, search).await
     }
 
+    /// Waits for the next request.
+    pub async fn next_request(&mut self) -> (PeerKey, Request, Reply) {
+        self.until("a request", |event| match event {
+            Event::Request { from, request, reply } => Some((from, request, reply)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Answers the next request, and says what it was.
+    pub async fn answer_next(&mut self, response: Response) -> (PeerKey, Request) {
+        let (from, request, reply) = self.next_request().await;
+        reply.send(response).unwrap();
+        (from, request)
+    }
+
     /// Waits until there is no connection to a member.
     pub async fn gone(&self, peer: PeerKey) {
         let gone = async {
@@ -117,7 +133,7 @@ impl Peer {
         tokio::spawn(async move {
             while let Some(event) = self.events.next().await {
                 if let Event::Request { reply, .. } = event {
-                    reply.send(&Response::Accepted).unwrap();
+                    reply.send(Response::Accepted).unwrap();
                 }
             }
         });
