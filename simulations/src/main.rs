@@ -1,1 +1,39 @@
-fn main() {}
+//! `murmur-simulate`: swarms on one machine, and the making of the base model.
+
+mod pretrain;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use program::{Exit, Output};
+
+/// Simulates swarms on this machine, and makes the small base model that the project ships.
+#[derive(Parser)]
+#[command(name = "murmur-simulate", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    log: program::LogOptions,
+    #[command(flatten)]
+    output: program::OutputOptions,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Pre-train the base model `seedling` on free texts
+    Pretrain(pretrain::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    program::run(move || run(arguments))
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    program::start_logging(&arguments.log)?;
+    let output = Output::new(&arguments.output);
+    match arguments.command {
+        Command::Pretrain(options) => pretrain::run(options, output),
+    }
+}

@@ -9,7 +9,7 @@ mod unmask;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use zeroize::Zeroize;
 
-pub use contribute::{ContributeJob, Prepared, Shape};
+pub use contribute::{ContributeError, ContributeJob, Prepared, Shape};
 pub use deal::{DealJob, DealtOutput};
 pub use keys::{KeysJob, KeysOutput};
 pub use unmask::{Fault, Unmasked, UnmaskJob};

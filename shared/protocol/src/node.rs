@@ -200,7 +200,7 @@ impl Node {
                     self.end_round(outcome.summed, effects);
                 }
             }
-            ToNode::LaterHead(head) => self.charge_missing(&head, effects),
+            ToNode::LaterHead(head) => self.charge_missing(&head, now, effects),
             ToNode::Members(_) => {}
             message => match self.journal.repeated(&message) {
                 Repeat::No => self.step(Step::Message(message), now, effects),
@@ -236,7 +236,7 @@ impl Node {
         }
     }
 
-    fn accept(&self, plan: Checked<Plan>) -> Result<Terms, Declined> {
+    fn accept(&mut self, plan: Checked<Plan>) -> Result<Terms, Declined> {
         if self.paused {
             return Err(Refusal::Paused.into());
         }
@@ -249,7 +249,9 @@ impl Node {
         if unfinished >= self.policy.unfinished_max {
             return Err(Refusal::Unfinished { rounds: unfinished }.into());
         }
-        self.ledger.check(&terms.charge).map_err(Refusal::Budget)?;
+        self.ledger.withdraw();
+        self.ledger.admit(&terms.charge).map_err(Refusal::Budget)?;
+        self.ledger.withdraw();
         Ok(terms)
     }
 
@@ -267,6 +269,7 @@ impl Node {
     }
 
     fn end_round(&mut self, summed: bool, effects: &mut Vec<Effect>) {
+        self.ledger.withdraw();
         if let Some(trained) = std::mem::replace(&mut self.phase, Phase::Waiting).into_trained() {
             self.trained = Some(trained);
         }
@@ -276,14 +279,19 @@ impl Node {
     }
 
     /// Promise 3: somebody has seen a later head of our own ledger than we have.
-    fn charge_missing(&mut self, head: &Signed<LedgerHead>, effects: &mut Vec<Effect>) {
+    fn charge_missing(
+        &mut self,
+        head: &Signed<LedgerHead>,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) {
         let head = match head.check(self.id) {
             Ok(head) if head.task == self.history.chain().task() => head,
             Ok(_) => return effects.push(Effect::Reject(Rejection::OtherTask)),
             Err(error) => return effects.push(Effect::Reject(error.into())),
         };
-        if let Some(entry) = self.ledger.reconcile(&head) {
-            effects.push(Effect::Persist(Record::Ledger(entry)));
+        if let Ok(Some(entry)) = self.ledger.reconcile(&head, now.0) {
+            effects.push(Effect::Persist(Record::Ledger(entry.into_vec())));
             effects.push(Effect::Report(Event::LedgerWasRolledBack { later: head.sequence }));
         }
     }

@@ -71,7 +71,8 @@ pub struct Policy {
     pub lifetime: Budget,
     /// For each task.
     pub task: Budget,
-    /// The most that one round may cost: also what an unknown loss is charged at.
+    /// The most that one round may cost, a quarter of the lifetime's budget in the presets; also
+    /// what a round is counted as of which nothing is known.
     pub rho_per_round_max: Q40,
     /// The smallest γ that a plan must guard against, as a fraction.
     pub corrupt_min: (u16, u16),
@@ -104,7 +105,7 @@ impl Policy {
             Some(epsilon) => {
                 let budget = Budget::limited(epsilon, DELTA)?;
                 let rho = budget.rho().unwrap_or(Q40::MAXIMUM);
-                (budget, rho)
+                (budget, Q40::from_raw(rho.raw() / 4))
             }
             None => (Budget::Unlimited, Q40::MAXIMUM),
         };
@@ -122,6 +123,15 @@ impl Policy {
             window_ms_max: 24 * 3_600_000,
             unfinished_max: 5,
         })
+    }
+
+    /// What the ledger enforces of it.
+    pub fn limits(&self) -> privacy::Limits {
+        privacy::Limits {
+            lifetime: self.lifetime,
+            task: self.task,
+            largest_charge: self.rho_per_round_max,
+        }
     }
 
     /// Holds a plan against these limits; what it may cost is the ledger's to say.

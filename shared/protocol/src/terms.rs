@@ -3,7 +3,7 @@
 
 use grid::{GridError, Modulus, Q32, Q40, Ratio, RotationSeed, SumShape};
 use privacy::{ChargeTerms, Grid};
-use secagg::{Fraction, SecaggError, Thresholds, thresholds};
+use secagg::{SecaggError, Thresholds, thresholds};
 use thiserror::Error;
 use wire::{Checked, Genesis, MAX_MEMBERS, Plan, PlanHash, Round};
 
@@ -23,7 +23,7 @@ pub enum PlanFault {
     /// A number of the grid makes no sense.
     #[error("the plan's grid: {0}")]
     Grid(GridError),
-    /// γ, dropout or the roster's size make no threshold.
+    /// γ and dropout make no threshold.
     #[error("the plan's cohort: {0}")]
     Cohort(SecaggError),
     /// The noise is below what the accounting holds for.
@@ -61,6 +61,8 @@ pub struct Terms {
     pub grid: Grid,
     /// σ in grid units.
     pub sigma: Ratio,
+    corrupt: Ratio,
+    dropout: Ratio,
     /// What one contribution costs a node.
     pub charge: ChargeTerms,
     /// Its zCDP parameter ρ, rounded up.
@@ -78,7 +80,7 @@ impl Terms {
         if !sigma.at_least(SIGMA_MIN) {
             return Err(PlanFault::TooLittleNoise { sigma });
         }
-        check_cohort(&plan)?;
+        let (corrupt, dropout) = check_cohort(&plan)?;
         check_room(&grid, sigma)?;
         let charge = ChargeTerms {
             task: plan.task,
@@ -90,7 +92,7 @@ impl Terms {
             padded: grid.padded() as u32,
         };
         let rho = charge.rho().map_err(PlanFault::Cost)?;
-        Ok(Self { plan, grid, sigma, charge, rho })
+        Ok(Self { plan, grid, sigma, corrupt, dropout, charge, rho })
     }
 
     /// The signed plan.
@@ -110,8 +112,7 @@ impl Terms {
 
     /// The share threshold for a roster of this size.
     pub fn thresholds(&self, members: usize) -> Result<Thresholds, SecaggError> {
-        let (corrupt, dropout) = fractions(&self.plan)?;
-        thresholds(members, corrupt, dropout)
+        thresholds(members, self.corrupt, self.dropout)
     }
 
     /// Whether so many survivors out of a roster are enough for the charge to hold: at least
@@ -159,26 +160,23 @@ fn read_grid(plan: &Plan) -> Result<Grid, PlanFault> {
     Grid::new(clip, scale, modulus, seed, plan.dimension as usize).map_err(PlanFault::Cost)
 }
 
-fn fractions(plan: &Plan) -> Result<(Fraction, Fraction), SecaggError> {
+/// γ and the tolerated dropout.
+fn fractions(plan: &Plan) -> Result<(Ratio, Ratio), GridError> {
     let cohort = &plan.cohort;
-    let corrupt = Fraction::new(
-        u32::from(cohort.corrupt_numerator),
-        u32::from(cohort.corrupt_denominator),
-    )?;
-    let dropout = Fraction::new(
-        u32::from(cohort.dropout_numerator),
-        u32::from(cohort.dropout_denominator),
-    )?;
+    let of = |numerator, denominator| Ratio::new(u64::from(numerator), u64::from(denominator));
+    let corrupt = of(cohort.corrupt_numerator, cohort.corrupt_denominator)?;
+    let dropout = of(cohort.dropout_numerator, cohort.dropout_denominator)?;
     Ok((corrupt, dropout))
 }
 
-fn check_cohort(plan: &Plan) -> Result<(), PlanFault> {
-    fractions(plan).map_err(PlanFault::Cohort)?;
+fn check_cohort(plan: &Plan) -> Result<(Ratio, Ratio), PlanFault> {
+    let (corrupt, dropout) = fractions(plan).map_err(PlanFault::Grid)?;
+    thresholds(MAX_MEMBERS, corrupt, dropout).map_err(PlanFault::Cohort)?;
     let (survivors, honest) = (plan.cohort.survivors_min, plan.noise.honest);
     if usize::from(survivors) < ROSTER_MIN || honest == 0 || honest > survivors {
         return Err(PlanFault::Survivors { survivors, honest });
     }
-    Ok(())
+    Ok((corrupt, dropout))
 }
 
 fn check_room(grid: &Grid, sigma: Ratio) -> Result<(), PlanFault> {

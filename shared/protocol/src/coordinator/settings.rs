@@ -1,5 +1,6 @@
 //! The terms that a coordinator offers, and the plan that they make.
 
+use grid::{Modulus, Q32};
 use thiserror::Error;
 use version::Chain;
 use wire::{
@@ -35,6 +36,9 @@ pub enum SettingsError {
     /// The grid has no room, or a number does not fit.
     #[error("the configured clip, noise multiplier and modulus leave no grid: {0}")]
     Grid(#[from] grid::GridError),
+    /// The noise cannot be computed.
+    #[error("the configured noise: {0}")]
+    Noise(#[from] privacy::PrivacyError),
 }
 
 impl Settings {
@@ -75,20 +79,18 @@ impl Settings {
     /// # Errors
     /// If the grid has no room for it.
     pub fn noise_for(
-        clip: grid::Q32,
-        noise_multiplier: f64,
+        clip: Q32,
+        noise_multiplier: Q32,
         honest: u16,
-        modulus: grid::Modulus,
+        modulus: Modulus,
         dimension: usize,
-    ) -> Result<(grid::Q32, NoiseTerms), SettingsError> {
+    ) -> Result<(Q32, NoiseTerms), SettingsError> {
         let padded = grid::padded_dimension(dimension)?;
-        let shares = f64::from(honest).sqrt();
         let nodes = wire::MAX_MEMBERS as u32;
-        let per_clip = noise_multiplier / shares;
+        let per_clip = noise_multiplier.to_f64() / f64::from(honest).sqrt();
         let scale = grid::suggest_scale(modulus, nodes, clip, per_clip, padded)?;
         let bound = grid::squared_norm_bound(clip, scale, padded)?;
-        let sigma = (noise_multiplier * (bound as f64).sqrt() / shares).max(2.0);
-        let sigma = grid::Ratio::from_f64_up(sigma, 1 << 16)?;
+        let sigma = privacy::sigma_for(noise_multiplier, bound, u32::from(honest))?;
         let noise = NoiseTerms {
             sigma_numerator: sigma.numerator(),
             sigma_denominator: sigma.denominator(),

@@ -106,7 +106,8 @@ impl Sharing {
         let inboxes = sort_into_inboxes(&roster, members, &dealt);
         let leaves: Vec<[u8; 32]> = inboxes
             .iter()
-            .map(|(&target, shares)| inbox_leaf(target, shares))
+            // Unwrap safety: inboxes are filled in ascending order of their sources.
+            .map(|(&target, shares)| inbox_leaf(target, shares).expect("sources ascend"))
             .collect();
         // Unwrap safety: a roster has at least ROSTER_MIN members, so there are leaves.
         let root = merkle::root(&leaves).expect("a roster has members");

@@ -3,7 +3,6 @@
 //! This is the one place where a release meets its masks, and the one place where a
 //! [`wire::Contribution`] is made (design.md section 3, *The privacy path*).
 
-use grid::Ratio;
 use privacy::{Charge, Clipped, Grid, PrivacyError, Quantized, Release};
 use rand::Rng;
 use secagg::{DealtSecrets, KeystreamMasks, MaskContext, Masker, Masks, SecaggError};
@@ -32,8 +31,6 @@ pub struct Shape {
     pub round: Round,
     /// The shared grid.
     pub grid: Grid,
-    /// σ in grid units.
-    pub sigma: Ratio,
 }
 
 /// A contribution ready to be signed, charged and sent, with its drawn instant.
@@ -59,8 +56,7 @@ impl ContributeJob {
     /// own generator.
     pub fn run(self, entropy: Entropy) -> Prepared {
         self.run_with::<KeystreamMasks>(entropy, |update, shape, charge, rng| {
-            let quantized = Quantized::new(update, &shape.grid, rng);
-            Release::new(quantized, charge, shape.sigma)
+            Release::new(Quantized::new(update, &shape.grid, rng)?, charge)
         })
     }
 

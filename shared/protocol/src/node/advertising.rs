@@ -91,7 +91,7 @@ impl Advertising {
             mask_key: *public.mask_key.as_bytes(),
             seal_key: *public.seal_key.as_bytes(),
             seed_commitment: public.seed_commitment,
-            ledger: context.sign(context.ledger.head(task)).signed().clone(),
+            ledger: context.ledger.head(task).signed().clone(),
         });
         let message = ToCoordinator::Advertise(advertise.signed().clone());
         context.answer(Question::Plan, message);

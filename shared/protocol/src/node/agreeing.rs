@@ -116,11 +116,8 @@ impl AwaitingAgreements {
 /// wipes the other.
 fn reveal_one(pair: SharePair, survivors: MemberSet) -> RevealedShare {
     let member = pair.owner();
-    let (kind, share) = if survivors.contains(member) {
-        (ShareKind::Seed, pair.reveal_seed())
-    } else {
-        (ShareKind::MaskKey, pair.reveal_mask_key())
-    };
+    let kind = if survivors.contains(member) { ShareKind::Seed } else { ShareKind::MaskKey };
+    let share = pair.reveal(kind);
     RevealedShare { member, kind, share: *share.value().as_bytes() }
 }
 

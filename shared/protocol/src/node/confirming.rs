@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use secagg::{DealtSecrets, MaskContext, SharePair, merkle};
+use secagg::{DealtSecrets, MaskContext, SecaggError, SharePair, merkle};
 use wire::{
     Checked, Consistency, Inbox, MemberIndex, SealedShare, SharesClosed, Signed, ToCoordinator,
     ToNode,
@@ -81,10 +81,11 @@ impl AwaitingInbox {
         if !others.eq(inbox.shares.iter().map(|share| share.member)) {
             return Err(Rejection::Members);
         }
-        let leaf = inbox_leaf(self.own, &inbox.shares);
+        let leaf = inbox_leaf(self.own, &inbox.shares).map_err(|_| Rejection::Members)?;
         let (place, size) = (self.own.get(), self.roster.size());
-        merkle::verify(&closed.shares.0, &leaf, place, size, &inbox.proof)
-            .map_err(|_| Rejection::Proof)?;
+        if !merkle::verify(&closed.shares.0, size, place, &leaf, &inbox.proof) {
+            return Err(Rejection::Proof);
+        }
         Ok(closed)
     }
 
@@ -125,11 +126,13 @@ impl AwaitingInbox {
 }
 
 /// The Merkle leaf of one member's inbox.
-pub(crate) fn inbox_leaf(target: MemberIndex, shares: &[SealedShare]) -> [u8; 32] {
-    secagg::inbox_hash(
-        target,
-        shares.iter().map(|share| (share.member, share.ciphertext.as_slice())),
-    )
+pub(crate) fn inbox_leaf(
+    target: MemberIndex,
+    shares: &[SealedShare],
+) -> Result<[u8; 32], SecaggError> {
+    let sealed: Vec<(MemberIndex, &[u8])> =
+        shares.iter().map(|share| (share.member, share.ciphertext.as_slice())).collect();
+    secagg::inbox_hash(target, &sealed)
 }
 
 impl AwaitingConsistency {
@@ -184,11 +187,7 @@ impl AwaitingConsistency {
             closed: closed.hash(),
             update: trained.update,
             charge,
-            shape: Shape {
-                round: terms.round(),
-                grid: terms.grid.clone(),
-                sigma: terms.sigma,
-            },
+            shape: Shape { round: terms.round(), grid: terms.grid.clone() },
             secrets,
             masks,
             members: closed.members,

@@ -93,11 +93,13 @@ impl Holding {
     fn send(self, context: &mut Context<'_>) -> Phase {
         let Self { joined, contribution, charge, .. } = self;
         let signed = context.sign(contribution);
-        let entry = context.ledger.record(charge, signed.hash());
+        let Ok(entry) = context.ledger.record(charge, signed.hash(), context.now.0) else {
+            return context.stay_out(&joined.terms, StayedOut::Budget);
+        };
         let message = ToCoordinator::Contribution(signed.signed().clone());
         context.journal.note(Question::Consistencies, message.clone());
         context.effects.push(Effect::Persist(Record::Round(context.journal.clone())));
-        context.effects.push(Effect::Persist(Record::Ledger(entry)));
+        context.effects.push(Effect::Persist(Record::Ledger(entry.into_vec())));
         context.effects.push(Effect::Send(message));
         let (round, rho) = (joined.terms.round(), joined.terms.rho);
         context.report(Event::Contributed { round, rho });

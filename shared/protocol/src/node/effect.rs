@@ -122,7 +122,6 @@ impl TrainKey {
 }
 
 /// A trained and clipped update.
-#[derive(Clone)]
 pub struct Trained {
     /// From the order.
     pub key: TrainKey,

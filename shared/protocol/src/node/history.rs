@@ -74,7 +74,7 @@ impl History {
         }
         let header = match self.chain.check(&result.header) {
             Ok(header) => header,
-            Err(ChainError::Gap { .. }) => {
+            Err(ChainError::Index { expected, found }) if found > expected => {
                 self.want_headers(effects);
                 return Followed::nothing();
             }
@@ -198,9 +198,9 @@ impl History {
 
 fn chain_fault(error: &ChainError) -> Rejection {
     match error {
-        ChainError::Signed(error) => Rejection::Signed(*error),
-        ChainError::OtherTask => Rejection::OtherTask,
-        ChainError::Fork { .. } => Rejection::Fork,
+        ChainError::Signature(error) => Rejection::Signed(*error),
+        ChainError::Task { .. } => Rejection::OtherTask,
+        ChainError::Fork { .. } | ChainError::Parent { .. } => Rejection::Fork,
         _ => Rejection::DoesNotFollow,
     }
 }

@@ -1,0 +1,243 @@
+//! Pre-trains the base model: free texts → a byte-level BPE → a small Llama → a Hugging Face
+//! folder with a model card that says where everything came from.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::Instant,
+};
+
+use model::{
+    ChatTokenizer, Config, Device, Family, ModelError, Precision, Pretraining,
+    PretrainingProgress, PretrainingRecipe, Rope, StopToken, train_byte_level_bpe,
+};
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha20Rng;
+use serde_json::json;
+use thiserror::Error;
+
+use crate::{
+    corpus::{self, Corpus, CorpusError, Document, Source},
+    ngram::Counts,
+};
+
+const START: &str = "<|start|>";
+const END: &str = "<|end|>";
+const ROLES: [&str; 5] = ["<|system|>", "<|user|>", "<|assistant|>", "<|partner|>", "<|text|>"];
+const TEMPLATE: &str = "{{ bos_token }}{% for message in messages %}\
+{{ '<|' + message.role + '|>' + message.content + '<|end|>' }}{% endfor %}\
+{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
+
+/// How the base model is made.
+#[derive(Clone, Debug)]
+pub struct Pretrain {
+    /// JSON lines in the data sets' schema.
+    pub files: Vec<PathBuf>,
+    /// Where the model folder is written.
+    pub folder: PathBuf,
+    /// Passes over the training tokens.
+    pub epochs: f64,
+    /// Most threads.
+    pub threads: usize,
+    /// Decides everything that is random.
+    pub seed: u64,
+}
+
+/// Why no base model came out.
+#[derive(Debug, Error)]
+pub enum PretrainError {
+    /// In reading the texts.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
+    /// In the model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Nothing passed the filters.
+    #[error("none of the {left_out} conversations may be used: give files with gutenberg, oasst, English xpersona or irc")]
+    NothingFree {
+        /// How many were read.
+        left_out: usize,
+    },
+    /// The card could not be written.
+    #[error("cannot write {file}")]
+    Write {
+        /// Which file.
+        file: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// What was made, for the model card and whoever watches.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Tokens and documents per source, of the training part.
+    pub sources: BTreeMap<Source, (usize, usize)>,
+    /// Held-out loss at steps, nats a token.
+    pub curve: Vec<(usize, f64)>,
+    /// Held-out loss of counting single tokens.
+    pub unigram_loss: f64,
+    /// Held-out loss of counting three in a row.
+    pub trigram_loss: f64,
+    /// Parameters.
+    pub parameters: usize,
+    /// Training tokens.
+    pub training_tokens: usize,
+    /// Held-out tokens.
+    pub held_out_tokens: usize,
+    /// Wall-clock seconds of training.
+    pub seconds: f64,
+}
+
+/// The shape: about 3 million parameters.
+pub fn shape(vocabulary: usize, end_token: u32) -> Config {
+    Config {
+        family: Family::Llama,
+        vocabulary,
+        hidden: 192,
+        intermediate: 480,
+        layers: 6,
+        heads: 6,
+        key_value_heads: 3,
+        head_dimension: 32,
+        maximum_positions: 512,
+        norm_epsilon: 1e-5,
+        rope: Rope { theta: 10_000.0, scaling: None },
+        tied_embeddings: true,
+        query_key_value_bias: false,
+        output_bias: false,
+        feed_forward_bias: false,
+        end_tokens: vec![end_token],
+    }
+}
+
+const VOCABULARY: usize = 4096;
+const BATCH: usize = 16;
+const SEQUENCE: usize = 256;
+
+impl Pretrain {
+    /// Does all of it, telling `progress` of every step.
+    pub fn run(
+        &self,
+        stop: &StopToken,
+        progress: &mut (dyn FnMut(usize, PretrainingProgress) + Send),
+    ) -> Result<Report, PretrainError> {
+        let mut corpus = corpus::read(&self.files)?;
+        if corpus.training.is_empty() || corpus.held_out.is_empty() {
+            return Err(PretrainError::NothingFree { left_out: corpus.left_out });
+        }
+        corpus.training.shuffle(&mut ChaCha20Rng::seed_from_u64(self.seed));
+        let tokenizer_json = self.train_tokenizer(&corpus)?;
+        let tokenizer_config = tokenizer_config();
+        let tokenizer = ChatTokenizer::from_bytes(
+            &tokenizer_json,
+            tokenizer_config.to_string().as_bytes(),
+            None,
+            &self.folder,
+        )?;
+        let mut sources = BTreeMap::new();
+        let training = stream(&corpus.training, &tokenizer, &mut sources)?;
+        let held_out = stream(&corpus.held_out, &tokenizer, &mut BTreeMap::new())?;
+        let counts = Counts::of(&training, tokenizer.vocabulary());
+        let (unigram_loss, trigram_loss) =
+            (counts.unigram_loss(&held_out), counts.trigram_loss(&held_out));
+        let recipe = self.recipe(training.len());
+        let config = shape(tokenizer.vocabulary(), tokenizer.end_token().unwrap_or_default());
+        let steps = recipe.steps;
+        let pretraining = Pretraining::new(&config, recipe.clone(), Device::Cpu)?;
+        let (began, mut curve) = (Instant::now(), Vec::new());
+        let folder = self.folder.clone();
+        let mut saved = Ok(());
+        pretraining.run(&training, &held_out, stop, &mut |now, step| {
+            if let Some(loss) = step.held_out_loss {
+                curve.push((step.step, loss));
+                saved = now.save(&folder, Precision::Bf16, &tokenizer_json, &tokenizer_config);
+            }
+            progress(steps, step);
+        })?;
+        saved?;
+        let report = Report {
+            sources,
+            curve,
+            unigram_loss,
+            trigram_loss,
+            parameters: config.tensors().iter().map(|(_, s)| s.iter().product::<usize>()).sum(),
+            training_tokens: training.len(),
+            held_out_tokens: held_out.len(),
+            seconds: began.elapsed().as_secs_f64(),
+        };
+        self.write_card(&report, &recipe, &corpus)?;
+        Ok(report)
+    }
+
+    fn train_tokenizer(&self, corpus: &Corpus) -> Result<Vec<u8>, PretrainError> {
+        let mut control = vec![END, START];
+        control.extend(ROLES);
+        let texts = corpus
+            .training
+            .iter()
+            .flat_map(|document| document.messages.iter().map(|(_, text)| text.clone()))
+            .collect::<Vec<_>>();
+        Ok(train_byte_level_bpe(texts.into_iter(), VOCABULARY, &control)?)
+    }
+
+    fn recipe(&self, tokens: usize) -> PretrainingRecipe {
+        let steps = (self.epochs * tokens as f64 / (BATCH * SEQUENCE) as f64).ceil() as usize;
+        PretrainingRecipe {
+            steps: steps.max(1),
+            batch: BATCH,
+            sequence_length: SEQUENCE,
+            learning_rate: 2e-3,
+            warm_up_steps: steps / 50 + 1,
+            final_share: 0.05,
+            weight_decay: 0.1,
+            beta2: 0.98,
+            max_gradient_norm: 1.0,
+            seed: self.seed,
+            measure_every: (steps / 20).max(1),
+            threads: self.threads,
+        }
+    }
+
+    fn write_card(
+        &self,
+        report: &Report,
+        recipe: &PretrainingRecipe,
+        corpus: &Corpus,
+    ) -> Result<(), PretrainError> {
+        let file = self.folder.join("README.md");
+        let card = crate::card::render(report, recipe, corpus);
+        std::fs::write(&file, card).map_err(|source| PretrainError::Write { file, source })
+    }
+}
+
+fn tokenizer_config() -> serde_json::Value {
+    json!({
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": START,
+        "eos_token": END,
+        "pad_token": END,
+        "model_max_length": 512,
+        "clean_up_tokenization_spaces": false,
+        "chat_template": TEMPLATE,
+    })
+}
+
+/// One long row of tokens. Long documents run over several windows; nothing is padded.
+fn stream(
+    documents: &[Document],
+    tokenizer: &ChatTokenizer,
+    sources: &mut BTreeMap<Source, (usize, usize)>,
+) -> Result<Vec<u32>, ModelError> {
+    let mut stream = Vec::new();
+    for document in documents {
+        let messages: Vec<(&str, &str)> =
+            document.messages.iter().map(|(role, text)| (role.as_str(), text.as_str())).collect();
+        let rendered = tokenizer.render(&messages)?;
+        let (tokens, count) = sources.entry(document.source).or_default();
+        *tokens += rendered.tokens.len();
+        *count += 1;
+        stream.extend(rendered.tokens);
+    }
+    Ok(stream)
+}
