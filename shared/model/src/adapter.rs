@@ -166,10 +166,6 @@ impl Adapter {
         &self.spec
     }
 
-    pub(crate) fn from_pairs(spec: AdapterSpec, pairs: Vec<Pair>) -> Adapter {
-        Adapter { spec, pairs }
-    }
-
     fn trained_mut(&mut self) -> Vec<&mut [f32]> {
         let with_a = self.spec.kind == AdapterKind::Lora;
         let parts = self.pairs.iter_mut().flat_map(move |pair| {

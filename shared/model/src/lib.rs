@@ -7,10 +7,13 @@
 //! `simulations/learning`.
 
 mod adapter;
+mod adapter_files;
 mod byte_pairs;
 mod config;
 mod device;
 mod error;
+mod evaluate;
+mod generate;
 mod gradient;
 mod loss;
 mod model;
@@ -18,10 +21,12 @@ mod optimizer;
 mod pretrain;
 mod random;
 mod safetensors_file;
+mod sampling;
 mod stop;
 mod template;
 mod threads;
 mod tokenizer;
+mod train;
 mod transformer;
 
 pub use adapter::{Adapter, AdapterKind, AdapterSpec};
@@ -29,8 +34,11 @@ pub use byte_pairs::train_byte_level_bpe;
 pub use config::{Config, Family, Llama3Scaling, Projection, Rope};
 pub use device::{Device, Precision};
 pub use error::ModelError;
+pub use evaluate::{Evaluation, EvaluationRecipe, Score};
+pub use generate::GenerationRecipe;
 pub use model::LanguageModel;
 pub use optimizer::Optimizer;
 pub use pretrain::{Pretraining, PretrainingProgress, PretrainingRecipe};
 pub use stop::StopToken;
 pub use tokenizer::{ChatTokenizer, Rendered};
+pub use train::{LocalLoss, Messages, Resources, TrainingProgress, TrainingRecipe, Update};

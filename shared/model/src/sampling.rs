@@ -1,0 +1,117 @@
+//! Which conversations make the fixed-shape batches of a training.
+
+use rand_chacha::ChaCha20Rng;
+
+use crate::ModelError;
+use crate::random::{permutation, short_generator};
+use crate::tokenizer::ChatTokenizer;
+
+/// One row of a batch: `length` inputs, the token after each, and whether that one is trained.
+pub(crate) struct Row {
+    pub(crate) tokens: Vec<i64>,
+    pub(crate) targets: Vec<i64>,
+    pub(crate) trained: Vec<bool>,
+}
+
+/// Rows without end: every conversation's windows in random order, again and again.
+///
+/// A conversation longer than a row is cut into rows side by side; rows in which nothing is trained are left out.
+/// Only as many conversations are turned into tokens as rows are wanted.
+pub(crate) struct Rows {
+    rows: Vec<Row>,
+    order: Vec<usize>,
+    generator: ChaCha20Rng,
+}
+
+impl Rows {
+    /// Makes up to `wanted` rows of `length` tokens.
+    pub(crate) fn new(
+        conversations: &[crate::train::Messages<'_>],
+        roles: &[String],
+        tokenizer: &ChatTokenizer,
+        length: usize,
+        wanted: usize,
+        seed: u64,
+    ) -> Result<Rows, ModelError> {
+        let mut generator = short_generator(seed, 0);
+        let mut rows = Vec::new();
+        for index in permutation(&mut generator, conversations.len()) {
+            if rows.len() >= wanted {
+                break;
+            }
+            let messages = &conversations[index];
+            let rendered = tokenizer.render(messages)?;
+            let mask = rendered.mask(messages, roles);
+            rows.extend(windows(&rendered.tokens, &mask, length));
+        }
+        if rows.is_empty() {
+            let roles = roles.to_vec();
+            return Err(ModelError::NothingToTrain { conversations: conversations.len(), roles });
+        }
+        Ok(Rows { rows, order: Vec::new(), generator })
+    }
+
+    /// The next row.
+    pub(crate) fn next(&mut self) -> &Row {
+        if self.order.is_empty() {
+            self.order = permutation(&mut self.generator, self.rows.len());
+        }
+        let index = self.order.pop().expect("there is at least one row");
+        &self.rows[index]
+    }
+}
+
+/// Windows of `length` inputs side by side, padded with token 0, of which at least one target is trained.
+fn windows(tokens: &[u32], mask: &[bool], length: usize) -> Vec<Row> {
+    let predicted = tokens.len().saturating_sub(1);
+    let starts = (0..predicted).step_by(length);
+    let row = |start: usize| {
+        let count = length.min(predicted - start);
+        let padded = |from: usize| {
+            let ids = tokens[from..from + count].iter().map(|&token| i64::from(token));
+            ids.chain(std::iter::repeat(0)).take(length).collect()
+        };
+        let trained = mask[start + 1..=start + count].iter().copied();
+        Row {
+            tokens: padded(start),
+            targets: padded(start + 1),
+            trained: trained.chain(std::iter::repeat(false)).take(length).collect(),
+        }
+    };
+    starts.map(row).filter(|row| row.trained.contains(&true)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::windows;
+
+    #[test]
+    fn every_trained_token_is_predicted_once_and_shapes_are_fixed() {
+        let tokens: Vec<u32> = (10..24).collect();
+        let mask: Vec<bool> = (0..14).map(|index| index % 3 == 0).collect();
+        let rows = windows(&tokens, &mask, 4);
+        assert_eq!(rows.len(), 4);
+        let mut trained = Vec::new();
+        for row in &rows {
+            assert_eq!((row.tokens.len(), row.targets.len(), row.trained.len()), (4, 4, 4));
+            for place in 0..4 {
+                if row.trained[place] {
+                    trained.push(row.targets[place]);
+                    assert_eq!(row.tokens[place] + 1, row.targets[place]);
+                }
+            }
+        }
+        // The first token has nothing before it to be predicted from.
+        assert_eq!(trained, [13, 16, 19, 22]);
+    }
+
+    #[test]
+    fn rows_without_a_trained_token_are_left_out() {
+        let mut mask = vec![false; 12];
+        mask[6] = true;
+        let rows = windows(&[1; 12], &mask, 4);
+        assert_eq!(rows.len(), 1);
+        assert!(windows(&[1], &[true], 4).is_empty());
+        assert!(windows(&[], &[], 4).is_empty());
+    }
+}
