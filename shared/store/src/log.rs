@@ -1,0 +1,164 @@
+//! An append-only file of records, each durable before its append returns.
+
+use std::path::Path;
+
+use crate::{
+    StoreError,
+    appender::Appender,
+    disk::{check_private, read, remove_leftovers, replace},
+    frame::{BEGINNING, Broken, LONGEST, parse, record},
+};
+
+/// An append that a crash cut short: it was never acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// Where it begins in the file.
+    pub at: u64,
+    /// How many bytes of it there are.
+    pub bytes: u64,
+}
+
+/// An append-only log of opaque records (the format stands in `frame.rs`).
+#[derive(Debug)]
+pub struct Log {
+    appender: Appender,
+    torn: Option<Torn>,
+}
+
+impl Log {
+    /// Opens the log, or creates an empty one with mode 0600, and reads all its records.
+    ///
+    /// A torn tail is reported and left alone: until [`Log::cut_torn_tail`], nothing can be appended.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where an acknowledged record does not verify, [`StoreError::WrongKind`]
+    /// for another file, [`StoreError::NotPrivate`], [`StoreError::Io`]; nothing has been touched then.
+    pub fn open(path: &Path) -> Result<(Self, Vec<Vec<u8>>, Option<Torn>), StoreError> {
+        let bytes = match read(path)? {
+            Some(bytes) => bytes,
+            None => create(path)?,
+        };
+        check_private(path)?;
+        let parsed = parse(&bytes).map_err(|broken| explain(path, broken))?;
+        let length = bytes.len() as u64;
+        let torn =
+            (parsed.end < length).then(|| Torn { at: parsed.end, bytes: length - parsed.end });
+        let appender = Appender::open(path, length)?;
+        Ok((Self { appender, torn }, parsed.records, torn))
+    }
+
+    /// Adds a record; durable on return.
+    ///
+    /// # Errors
+    /// [`StoreError::Torn`] while there is a torn tail; [`StoreError::TooLong`] beyond 2²⁸ bytes;
+    /// [`StoreError::Io`] if the disk refuses, and from then on [`StoreError::Poisoned`].
+    pub fn append(&mut self, payload: &[u8]) -> Result<(), StoreError> {
+        let path = || self.appender.path().to_path_buf();
+        if let Some(Torn { at, .. }) = self.torn {
+            return Err(StoreError::Torn { path: path(), at });
+        }
+        if payload.len() > LONGEST {
+            return Err(StoreError::TooLong {
+                path: path(),
+                length: payload.len(),
+                limit: LONGEST,
+            });
+        }
+        self.appender.append(&record(self.appender.length(), payload))
+    }
+
+    /// Removes the torn tail, if there is one; durable on return.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn cut_torn_tail(&mut self) -> Result<(), StoreError> {
+        if let Some(torn) = self.torn {
+            self.appender.cut(torn.at)?;
+            self.torn = None;
+        }
+        Ok(())
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        self.appender.path()
+    }
+}
+
+/// A new log appears whole, so that a log without its beginning is never a crash.
+fn create(path: &Path) -> Result<Vec<u8>, StoreError> {
+    if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
+        remove_leftovers(crate::disk::folder_of(path), &format!("{name}."))?;
+    }
+    replace(path, &BEGINNING)?;
+    Ok(BEGINNING.to_vec())
+}
+
+fn explain(path: &Path, broken: Broken) -> StoreError {
+    let path = path.to_path_buf();
+    match broken {
+        Broken::NotALog => StoreError::WrongKind { path, expected: "log" },
+        Broken::DamagedAt(offset) => {
+            StoreError::Damaged { path, offset, remedy: "restore it from a backup" }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn written(records: &[&[u8]]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let (mut log, found, torn) = Log::open(&path).unwrap();
+        assert!(found.is_empty() && torn.is_none());
+        records.iter().for_each(|record| log.append(record).unwrap());
+        (folder, path)
+    }
+
+    #[test]
+    fn records_come_back_in_order() {
+        let (_folder, path) = written(&[b"one", b"", b"three"]);
+        let (mut log, found, torn) = Log::open(&path).unwrap();
+        assert_eq!((&found[..], torn), (&[b"one".to_vec(), vec![], b"three".to_vec()][..], None));
+        log.append(b"four").unwrap();
+        assert_eq!(Log::open(&path).unwrap().1.len(), 4);
+    }
+
+    #[test]
+    fn a_torn_tail_stays_until_it_is_cut() {
+        let (_folder, path) = written(&[b"one", b"two"]);
+        let bytes = fs::read(&path).unwrap();
+        let torn_bytes = &bytes[..bytes.len() - 1];
+        fs::write(&path, torn_bytes).unwrap();
+        for _ in 0..2 {
+            let (mut log, found, torn) = Log::open(&path).unwrap();
+            assert_eq!((found, torn), (vec![b"one".to_vec()], Some(Torn { at: 35, bytes: 26 })));
+            assert!(matches!(log.append(b"x"), Err(StoreError::Torn { at: 35, .. })));
+            assert_eq!(fs::read(&path).unwrap(), torn_bytes);
+        }
+        let (mut log, ..) = Log::open(&path).unwrap();
+        log.cut_torn_tail().unwrap();
+        log.append(b"2").unwrap();
+        let (_, found, torn) = Log::open(&path).unwrap();
+        assert_eq!((found, torn), (vec![b"one".to_vec(), b"2".to_vec()], None));
+    }
+
+    #[test]
+    fn damage_is_named_and_not_touched() {
+        let (_folder, path) = written(&[b"one", b"two"]);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[33] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let error = Log::open(&path).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { offset: 8, .. }), "{error}");
+        assert!(error.to_string().contains("log is damaged at byte 8"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        for other in [&b""[..], b"murlog", b"SQLite format 3\0"] {
+            fs::write(&path, other).unwrap();
+            assert!(matches!(Log::open(&path), Err(StoreError::WrongKind { .. })));
+        }
+    }
+}
