@@ -1,6 +1,6 @@
 //! Step 3: noise, paid for by a charge.
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::noise::add_noise;
 use crate::{Charge, PrivacyError, Quantized};
@@ -58,12 +58,6 @@ impl Release {
     /// The values to mask, and the charge to record before they are sent.
     pub fn into_parts(mut self) -> (Vec<u32>, Charge) {
         (std::mem::take(&mut *self.values), self.charge)
-    }
-
-    /// Destroys the values of a round that ended before they were sent.
-    pub fn destroy(mut self) -> Charge {
-        self.values.zeroize();
-        self.charge
     }
 }
 

@@ -89,11 +89,17 @@ fn torn_from(offset: usize, bytes: &[u8]) -> TornTail {
 }
 
 /// Whether the last frame, beginning at `offset`, is zeros from a block boundary (or its beginning) on.
+/// A whole signature ends in so many zeros less than once in 2^32 entries.
 fn ends_in_unwritten_zeros(bytes: &[u8], offset: usize) -> bool {
     let last_block = (bytes.len() - 1) / BLOCK * BLOCK;
     let unwritten = &bytes[last_block.max(offset)..];
-    bytes.len() - offset <= frame_length(LONGEST_BODY) && unwritten.iter().all(|&byte| byte == 0)
+    bytes.len() - offset <= frame_length(LONGEST_BODY)
+        && unwritten.len() >= FEWEST_ZEROS
+        && unwritten.iter().all(|&byte| byte == 0)
 }
 
 /// The smallest unit that a disk writes.
 const BLOCK: usize = 512;
+
+/// Fewer zeros at the end prove nothing.
+const FEWEST_ZEROS: usize = 4;

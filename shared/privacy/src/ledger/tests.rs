@@ -225,6 +225,24 @@ mod damage {
     }
 
     #[test]
+    fn entries_of_two_copies_of_a_ledger_cannot_be_mixed() {
+        // Both are second entries of this node, first of their task, and rightly signed.
+        let (mut one, mut other) = (open(&[], wide()), open(&[], wide()));
+        let first = spend(&mut one, TaskId([5; 32]), 1);
+        let mut mixed = spend(&mut other, TaskId([6; 32]), 1);
+        let (of_one, of_other) = (spend(&mut one, TASK, 1), spend(&mut other, TASK, 1));
+        assert!(read_ledger(&[first, of_one.clone()].concat(), node()).is_ok());
+        assert!(read_ledger(&[mixed.clone(), of_other].concat(), node()).is_ok());
+        mixed.extend(of_one);
+        let fault = Fault::Link("hash of the entry before");
+        let found = read_ledger(&mixed, node()).unwrap_err();
+        assert!(
+            matches!(found, LedgerError::Damaged { entry: 2, fault: f, .. } if f == fault),
+            "{found}"
+        );
+    }
+
+    #[test]
     fn another_nodes_ledger_is_refused_and_damage_names_place_and_fix() {
         let other = SigningKey::from_bytes(&[8; 32]);
         let error =
@@ -331,6 +349,12 @@ mod torn {
         let mut file = bytes.clone();
         file[block + 5..].fill(0);
         file[block] |= 1;
+        assert!(read_ledger(&file, node()).is_err());
+        // Nor is a signature that happens to end in few of them.
+        let mut file = sample();
+        let end = file.len() - 1;
+        file[end - 1] ^= 1;
+        file[end] = 0;
         assert!(read_ledger(&file, node()).is_err());
         // Nor is a long run of zeros one entry.
         let mut file = bytes;
