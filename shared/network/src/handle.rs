@@ -210,7 +210,8 @@ impl Handle {
     }
 
     /// Shuts the network down, and returns when no task and no socket of it is left. Answers
-    /// that were given already are still delivered, for at most two seconds.
+    /// that were given already are still written, for at most two seconds; whoever does not get
+    /// one asks again.
     ///
     /// # Cancel safety
     /// If it is dropped, the network shuts down all the same.

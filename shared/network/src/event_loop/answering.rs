@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use libp2p::request_response::{self, InboundRequestId, ResponseChannel};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use wire::{Refusal, Response};
 
 use crate::codec::{Codec, Parcel};
@@ -24,6 +24,7 @@ pub(crate) struct Ready {
 pub(crate) struct Answering {
     waiting: FuturesUnordered<BoxFuture<'static, Ready>>,
     writing: BTreeSet<InboundRequestId>,
+    written: Option<Instant>,
 }
 
 impl Answering {
@@ -75,7 +76,14 @@ impl Answering {
 
     /// An answer was written, or will not be.
     pub(crate) fn on_written(&mut self, id: InboundRequestId) {
-        self.writing.remove(&id);
+        if self.writing.remove(&id) {
+            self.written = Some(Instant::now());
+        }
+    }
+
+    /// When the last answer was written.
+    pub(crate) fn last_written(&self) -> Option<Instant> {
+        self.written
     }
 
     /// Whether answers that the program gave are still being written.

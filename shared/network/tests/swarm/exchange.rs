@@ -21,7 +21,7 @@ async fn both_sides_ask_over_the_connection_that_the_node_opened() {
     let answer = coordinator.answer_next(Response::Slice(vec![9; 1 << 20]));
     let (response, asked) = within("the answer", async { tokio::join!(ask, answer) }).await;
     assert_eq!(asked, (key(1), slice));
-    assert_eq!(response, Ok(Response::Slice(vec![9; 1 << 20])));
+    assert!(matches!(response, Ok(Response::Slice(bytes)) if bytes == vec![9; 1 << 20]));
 
     let ask = coordinator.handle.request(key(1), to_node());
     let answer = node.answer_next(Response::Accepted);
@@ -127,11 +127,11 @@ async fn an_answer_that_was_given_survives_shutting_down() {
     let node = connected_node(1, &coordinator).await;
     let ask = node.handle.request(key(COORDINATOR), hello());
     let answer = async {
-        coordinator.answer_next(Response::Slice(vec![1; 1 << 20])).await;
+        coordinator.answer_next(Response::Accepted).await;
         coordinator.handle.shut_down().await;
     };
     let (response, ()) = within("the answer", async { tokio::join!(ask, answer) }).await;
-    assert_eq!(response, Ok(Response::Slice(vec![1; 1 << 20])));
+    assert_eq!(response, Ok(Response::Accepted));
     let after = coordinator.handle.request(key(1), to_node());
     assert_eq!(within("the end", after).await, Err(RequestError::ShutDown));
     while within("the last events", coordinator.events.next()).await.is_some() {}
