@@ -31,10 +31,7 @@ pub(crate) fn decode(value: &Value, tally: &mut Tally<'_>) -> Option<Conversatio
             return None;
         }
     };
-    let messages = nodes
-        .iter()
-        .filter_map(|node| message(&node["message"], tally))
-        .collect();
+    let messages = nodes.iter().filter_map(|node| message(&node["message"], tally)).collect();
     let started = seconds(&value["create_time"])
         .or_else(|| nodes.iter().find_map(|node| seconds(&node["message"]["create_time"])));
     let key = value["conversation_id"].as_str().or_else(|| value["id"].as_str());
@@ -54,7 +51,11 @@ fn branch<'a>(
 ) -> Result<Vec<&'a Value>, SkipReason> {
     let Some(mut id) = current.filter(|id| mapping.contains_key(*id)).or_else(|| newest(mapping))
     else {
-        return Err(if mapping.is_empty() { SkipReason::NothingSaid } else { SkipReason::NoCurrentNode });
+        return Err(if mapping.is_empty() {
+            SkipReason::NothingSaid
+        } else {
+            SkipReason::NoCurrentNode
+        });
     };
     let mut visited = BTreeSet::new();
     let mut nodes = Vec::new();
@@ -78,7 +79,8 @@ fn branch<'a>(
 
 /// Where no current node is named: the only leaf, or else the one with the newest message.
 fn newest(mapping: &Map<String, Value>) -> Option<&str> {
-    let parents: BTreeSet<&str> = mapping.values().filter_map(|node| node["parent"].as_str()).collect();
+    let parents: BTreeSet<&str> =
+        mapping.values().filter_map(|node| node["parent"].as_str()).collect();
     let leaves: Vec<&String> = mapping.keys().filter(|id| !parents.contains(id.as_str())).collect();
     if let [only] = leaves[..] {
         return Some(only);
@@ -134,7 +136,8 @@ fn text(content: &Value, tally: &mut Tally<'_>) -> Option<String> {
     let reason = match content["content_type"].as_str().unwrap_or("text") {
         "text" | "multimodal_text" => match content["parts"].as_array() {
             Some(parts) => {
-                let texts: Vec<_> = parts.iter().filter_map(|part| part_text(part, tally)).collect();
+                let texts: Vec<_> =
+                    parts.iter().filter_map(|part| part_text(part, tally)).collect();
                 return Some(texts.join("\n"));
             }
             None => match content.as_str().or_else(|| content["text"].as_str()) {
@@ -154,7 +157,9 @@ fn text(content: &Value, tally: &mut Tally<'_>) -> Option<String> {
 fn part_text<'a>(part: &'a Value, tally: &mut Tally<'_>) -> Option<&'a str> {
     let text = match part {
         Value::String(text) => return Some(text),
-        Value::Object(part) if part.get("content_type").is_some_and(|kind| kind == "audio_transcription") => {
+        Value::Object(part)
+            if part.get("content_type").is_some_and(|kind| kind == "audio_transcription") =>
+        {
             part.get("text").and_then(Value::as_str)
         }
         _ => None,
@@ -220,7 +225,9 @@ mod tests {
     #[test]
     fn times_out_of_this_world_are_none() {
         assert_eq!(seconds(&serde_json::json!(1_700_000_000.9)), Some(1_700_000_000));
-        for odd in [serde_json::json!(-5), serde_json::json!(1e300), serde_json::json!("1"), Value::Null] {
+        for odd in
+            [serde_json::json!(-5), serde_json::json!(1e300), serde_json::json!("1"), Value::Null]
+        {
             assert_eq!(seconds(&odd), None);
         }
     }

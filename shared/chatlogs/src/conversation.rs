@@ -43,9 +43,7 @@ impl Conversation {
             Some(key) => ThreadId::of(source, key),
             None => ThreadId(id.0),
         };
-        let title = title
-            .map(|title| title.trim().to_owned())
-            .filter(|title| !title.is_empty());
+        let title = title.map(|title| title.trim().to_owned()).filter(|title| !title.is_empty());
         Some(Self { id, thread, source, title, messages, started })
     }
 
@@ -93,10 +91,7 @@ impl Conversation {
     /// Which of these roles are learnt from is the trainer's setting, not decided here: in a
     /// conversation between people the owner's own words are the turns of `"user"`.
     pub fn as_turns(&self) -> Vec<(&str, &str)> {
-        self.messages
-            .iter()
-            .map(|message| (message.role.name(), message.text.as_str()))
-            .collect()
+        self.messages.iter().map(|message| (message.role.name(), message.text.as_str())).collect()
     }
 
     /// The same conversation (same id, same thread) with every text and the title replaced, as
@@ -426,9 +421,6 @@ mod tests {
     fn ids_parse_from_their_text() {
         let id = sample().id();
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(
-            "abc".parse::<ConversationId>(),
-            Err(InvalidConversation::Id { length: 3 })
-        );
+        assert_eq!("abc".parse::<ConversationId>(), Err(InvalidConversation::Id { length: 3 }));
     }
 }

@@ -69,7 +69,9 @@ pub fn read_dataset<E: From<ImportError>>(
     let mut source = Source::open(path, &limits)?;
     let mut survey = survey(path, &mut source, &limits)?;
     if survey.format != Format::Dataset {
-        return Err(ImportError::Unrecognised { path: path.to_owned(), hint: Hint::NotADataset }.into());
+        return Err(
+            ImportError::Unrecognised { path: path.to_owned(), hint: Hint::NotADataset }.into()
+        );
     }
     for part in survey.parts {
         each_value(&mut source, part, &limits, &mut survey.report, |value, tally| {

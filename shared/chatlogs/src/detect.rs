@@ -91,10 +91,7 @@ fn look(source: &mut Source, part: usize, limits: &Limits) -> Result<Seen, Impor
     let name = source.name(part);
     let head = source.read(part, limits, |reader| {
         let mut head = Vec::new();
-        reader
-            .take(HEAD_BYTES)
-            .read_to_end(&mut head)
-            .map_err(|error| read_error(&name, error))?;
+        reader.take(HEAD_BYTES).read_to_end(&mut head).map_err(|error| read_error(&name, error))?;
         Ok::<_, ImportError>(head)
     })?;
     if let Some(hint) = foreign(&head) {
@@ -154,15 +151,17 @@ fn sample(
 
 /// The format that one JSON value is a conversation of.
 fn shape(value: &Value) -> Option<Format> {
-    let known: [(Format, fn(&Value) -> bool); 4] = [
-        (Format::ChatGpt, chatgpt::has_shape),
-        (Format::Dataset, dataset::has_shape),
-        (Format::OpenAi, openai::has_shape),
-        (Format::ShareGpt, sharegpt::has_shape),
-    ];
-    known
-        .into_iter()
-        .find_map(|(format, has_shape)| has_shape(value).then_some(format))
+    if chatgpt::has_shape(value) {
+        Some(Format::ChatGpt)
+    } else if dataset::has_shape(value) {
+        Some(Format::Dataset)
+    } else if openai::has_shape(value) {
+        Some(Format::OpenAi)
+    } else if sharegpt::has_shape(value) {
+        Some(Format::ShareGpt)
+    } else {
+        None
+    }
 }
 
 fn foreign(head: &[u8]) -> Option<Hint> {
@@ -177,9 +176,7 @@ fn foreign(head: &[u8]) -> Option<Hint> {
 
 fn first_visible(head: &[u8]) -> Option<char> {
     let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
-    String::from_utf8_lossy(head)
-        .chars()
-        .find(|&c| !c.is_whitespace() && !is_direction_mark(c))
+    String::from_utf8_lossy(head).chars().find(|&c| !c.is_whitespace() && !is_direction_mark(c))
 }
 
 fn unrecognised(path: &Path, seen: &[Seen]) -> ImportError {
@@ -195,13 +192,8 @@ fn unrecognised(path: &Path, seen: &[Seen]) -> ImportError {
 }
 
 /// Which format an archive is, when its entries look like several.
-const PRECEDENCE: [Format; 5] = [
-    Format::ChatGpt,
-    Format::WhatsApp,
-    Format::Dataset,
-    Format::OpenAi,
-    Format::ShareGpt,
-];
+const PRECEDENCE: [Format; 5] =
+    [Format::ChatGpt, Format::WhatsApp, Format::Dataset, Format::OpenAi, Format::ShareGpt];
 
 const HEAD_BYTES: u64 = 64 << 10;
 

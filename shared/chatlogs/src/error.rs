@@ -45,7 +45,9 @@ pub enum ImportError {
         hint: Hint,
     },
     /// A JSON list or object ends too early.
-    #[error("{place} ends in the middle, at byte {byte}; the file is cut off: export or copy it again")]
+    #[error(
+        "{place} ends in the middle, at byte {byte}; the file is cut off: export or copy it again"
+    )]
     Truncated {
         /// The element that is not complete.
         place: Place,
@@ -53,7 +55,9 @@ pub enum ImportError {
         byte: u64,
     },
     /// JSON with something other than a comma or the end between two conversations.
-    #[error("{place}: expected {expected} at byte {byte}; the file is damaged: export or copy it again")]
+    #[error(
+        "{place}: expected {expected} at byte {byte}; the file is damaged: export or copy it again"
+    )]
     Syntax {
         /// The last element that was read.
         place: Place,
@@ -63,7 +67,9 @@ pub enum ImportError {
         byte: u64,
     },
     /// An archive that cannot be read.
-    #[error("cannot read the archive {place}; export or copy it again, or unpack it and import the folder")]
+    #[error(
+        "cannot read the archive {place}; export or copy it again, or unpack it and import the folder"
+    )]
     Archive {
         /// Archive, or archive and entry.
         place: String,
@@ -159,7 +165,9 @@ impl fmt::Display for Hint {
         formatter.write_str(match self {
             Self::None => "",
             Self::Json => " (it is JSON, of another shape)",
-            Self::DamagedJson => " (it starts like JSON, but is cut off or damaged: export or copy it again)",
+            Self::DamagedJson => {
+                " (it starts like JSON, but is cut off or damaged: export or copy it again)"
+            }
             Self::Utf16 => " (it looks like UTF-16: save it as UTF-8)",
             Self::Zstd => " (it is compressed: unpack it with `zstd -d` first)",
             Self::Gzip => " (it is compressed: unpack it with `gunzip` first)",

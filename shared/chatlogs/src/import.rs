@@ -305,7 +305,10 @@ mod tests {
     fn half_an_emoji_costs_one_character_only() {
         let text = r#"["a\ud83d b","\ud83d\ude00","\\ud83d","\ude00\ud83d\"x"]"#;
         let value = parse(text.as_bytes()).unwrap();
-        assert_eq!(value, serde_json::json!(["a\u{fffd} b", "😀", "\\ud83d", "\u{fffd}\u{fffd}\"x"]));
+        assert_eq!(
+            value,
+            serde_json::json!(["a\u{fffd} b", "😀", "\\ud83d", "\u{fffd}\u{fffd}\"x"])
+        );
     }
 
     #[test]

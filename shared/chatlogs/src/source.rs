@@ -104,9 +104,8 @@ impl Source {
             }
             Self::Zip { archive, entries, .. } => {
                 let entry = &entries[part];
-                let inner = archive
-                    .by_index(entry.index)
-                    .map_err(|source| archive_error(place, source))?;
+                let inner =
+                    archive.by_index(entry.index).map_err(|source| archive_error(place, source))?;
                 let limit_bytes = entry
                     .packed_bytes
                     .saturating_mul(limits.unpacked_ratio)
@@ -167,9 +166,8 @@ fn open_archive(path: &Path, limits: &Limits) -> Result<Source, ImportError> {
     }
     let mut entries = Vec::with_capacity(archive.len());
     for index in 0..archive.len() {
-        let entry = archive
-            .by_index_data(index)
-            .map_err(|source| archive_error(place(), source))?;
+        let entry =
+            archive.by_index_data(index).map_err(|source| archive_error(place(), source))?;
         if entry.is_dir() {
             continue;
         }

@@ -19,15 +19,9 @@ impl Split {
     /// multiple of [`ONE_IN`]. Ids are BLAKE3 outputs, so this is one in five of any collection,
     /// whatever its order, and the same on every device and in every later import.
     pub fn of(thread: &ThreadId) -> Self {
-        let (head, _) = thread
-            .as_bytes()
-            .split_first_chunk::<8>()
-            .expect("a thread id has 32 bytes");
-        if u64::from_le_bytes(*head).is_multiple_of(ONE_IN) {
-            Self::HeldOut
-        } else {
-            Self::Train
-        }
+        let (head, _) =
+            thread.as_bytes().split_first_chunk::<8>().expect("a thread id has 32 bytes");
+        if u64::from_le_bytes(*head).is_multiple_of(ONE_IN) { Self::HeldOut } else { Self::Train }
     }
 }
 
@@ -50,9 +44,8 @@ mod tests {
 
     #[test]
     fn holds_out_about_one_in_five() {
-        let held_out = (0..10_000)
-            .filter(|&index| numbered(index, "hi").split() == Split::HeldOut)
-            .count();
+        let held_out =
+            (0..10_000).filter(|&index| numbered(index, "hi").split() == Split::HeldOut).count();
         // 2,000 expected, standard deviation 40; deterministic, so this cannot flicker.
         assert!((1_850..=2_150).contains(&held_out), "{held_out}");
     }

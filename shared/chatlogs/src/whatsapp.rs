@@ -75,7 +75,15 @@ struct Open {
 
 impl Chat {
     pub(crate) fn new(me: String, order: DateOrder) -> Self {
-        Self { me, order, open: None, stretch: Vec::new(), started: None, key: String::new(), last: 0 }
+        Self {
+            me,
+            order,
+            open: None,
+            stretch: Vec::new(),
+            started: None,
+            key: String::new(),
+            last: 0,
+        }
     }
 
     /// Takes the next line. Returns the conversation that ended before it, if one did.

@@ -42,32 +42,35 @@ static SHAPES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         // 221B Baker Street, 1600 N. Amphitheatre Pkwy
         format!(
-            r"\b[0-9]{{1,5}}[A-Za-z]?(?:[-/][0-9]{{1,4}})?,? (?:(?:[NSEW]|North|South|East|West|NW|NE|SW|SE)\.? )?(?:(?:\p{{Lu}}[\p{{L}}'’.-]*|[0-9]{{1,3}}(?:st|nd|rd|th)|of|the) ){{1,4}}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Terrace|Way|Close|Crescent|Parkway|Pkwy|Highway|Hwy|Circle|Gardens|Grove|Mews|Hill|Row|Walk|Quay|Common|Plaza|Trail|Alley)\b\.?{TAIL}"
+            r"(?-u:\b)[0-9]{{1,5}}[A-Za-z]?(?:[-/][0-9]{{1,4}})?,? (?:(?:[NSEW]|North|South|East|West|NW|NE|SW|SE)\.? )?(?:\p{{Lu}}[\p{{L}}'’.-]*|[0-9]{{1,3}}(?:st|nd|rd|th)) (?:(?:\p{{Lu}}[\p{{L}}'’.-]*|[0-9]{{1,3}}(?:st|nd|rd|th)|of|the) ){{0,3}}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Terrace|Way|Close|Crescent|Parkway|Pkwy|Highway|Hwy|Circle|Gardens|Grove|Mews|Hill|Row|Walk|Quay|Common|Plaza|Trail|Alley)(?-u:\b)\.?{TAIL}"
         ),
         // Berliner Straße 12, Hauptstr. 5a, Prinsengracht 263, Storgatan 14
         format!(
-            r"\b(?:\p{{Lu}}[\p{{L}}.-]+ )?(?:\p{{Lu}}[\p{{L}}-]+(?:straße|strasse|str\.|gasse|platz|allee|weg|ufer|damm|straat|laan|gracht|plein|kade|gatan|vägen|gade|vej|veien|gate|katu|tie)|Straße|Strasse|Str\.|Allee) [0-9]{{1,4}} ?[a-zA-Z]?\b{TAIL}"
+            r"(?:\p{{Lu}}[\p{{L}}.-]+ )?(?:\p{{Lu}}[\p{{L}}-]+(?:straße|strasse|str\.|gasse|platz|allee|weg|ufer|damm|straat|laan|gracht|plein|kade|gatan|vägen|gade|vej|veien|gate|katu|tie)|Straße|Strasse|Str\.|Allee) [0-9]{{1,4}} ?[a-zA-Z]?(?-u:\b){TAIL}"
         ),
         // 12 bis, rue de la République
         format!(
-            r"\b[0-9]{{1,4}}(?: ?(?:bis|ter|quater))?,? (?i:rue|avenue|av\.|boulevard|bd|impasse|chemin|quai|allée|route|cours|place|passage) (?:(?:de la|de l['’]|des|du|de|d['’]|la|le|les|l['’]) ?)*\p{{Lu}}[\p{{L}}'’-]+(?:[ -](?:(?:de|du|des|la|le) )?\p{{Lu}}[\p{{L}}'’-]+){{0,3}}{TAIL}"
+            r"(?-u:\b)[0-9]{{1,4}}(?: ?(?:bis|ter|quater))?,? (?i:rue|avenue|av\.|boulevard|bd|impasse|chemin|quai|allée|route|cours|place|passage) (?:(?:de la|de l['’]|des|du|de|d['’]|la|le|les|l['’]) ?)*\p{{Lu}}[\p{{L}}'’-]+(?:[ -](?:(?:de|du|des|la|le) )?\p{{Lu}}[\p{{L}}'’-]+){{0,3}}{TAIL}"
         ),
         // Calle de Alcalá 42, Via Roma, 12, Rua Augusta nº 100
         format!(
-            r"\b(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrer|Camino|Via|Viale|Piazza|Piazzale|Corso|Vicolo|Largo|Rua|Travessa|Praça|Alameda|Estrada) (?:(?:de la|de los|de las|del|della|delle|dei|degli|de|da|do|das|dos|di|la|el|y|e) )*\p{{Lu}}[\p{{L}}'’.-]+(?: (?:(?:de|del|della|da|do|di|la|y|e) )*\p{{Lu}}[\p{{L}}'’.-]+){{0,3}},? (?:n[.º°o]{{1,2}} ?|núm\. ?|# ?)?[0-9]{{1,4}}[A-Za-z]?\b{TAIL}"
+            r"(?-u:\b)(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrer|Camino|Via|Viale|Piazza|Piazzale|Corso|Vicolo|Largo|Rua|Travessa|Praça|Alameda|Estrada) (?:(?:de la|de los|de las|del|della|delle|dei|degli|de|da|do|das|dos|di|la|el|y|e) )*\p{{Lu}}[\p{{L}}'’.-]+(?: (?:(?:de|del|della|da|do|di|la|y|e) )*\p{{Lu}}[\p{{L}}'’.-]+){{0,3}},? (?:n[.º°o]{{1,2}} ?|núm\. ?|# ?)?[0-9]{{1,4}}[A-Za-z]?(?-u:\b){TAIL}"
         ),
         // ul. Marszałkowska 10/12
         format!(
-            r"\b(?:ul\.|al\.|pl\.|os\.) ?(?:\p{{Lu}}[\p{{L}}-]+ ){{1,3}}[0-9]{{1,4}}[a-zA-Z]?(?:/[0-9]{{1,4}})?(?:,? [0-9]{{2}}-[0-9]{{3}} \p{{Lu}}\p{{L}}+)?{}", ""
+            r"(?-u:\b)(?:ul\.|al\.|pl\.|os\.) ?(?:\p{{Lu}}[\p{{L}}-]+ ){{1,3}}[0-9]{{1,4}}[a-zA-Z]?(?:/[0-9]{{1,4}})?(?:,? [0-9]{{2}}-[0-9]{{3}} \p{{Lu}}\p{{L}}+)?{}", ""
         ),
         // P.O. Box 12
-        r"(?i)\b(?:p\.? ?o\.? ?box|postfach|apartado|postbus|boîte postale) [0-9]{1,6}\b".to_owned(),
-        // 〒100-0001 and 東京都千代田区丸の内1-9-1
-        r"〒?\b[0-9]{3}-[0-9]{4} ?[\p{Han}]{2,}[\p{Han}\p{Hiragana}\p{Katakana}ー]*(?:[0-9]{1,4}(?:[-－][0-9]{1,4}){1,2})?|[\p{Han}]+[都道府県市区][\p{Han}\p{Hiragana}\p{Katakana}ー]+[0-9]{1,4}[-－][0-9]{1,4}(?:[-－][0-9]{1,4})?".to_owned(),
+        r"(?i)(?-u:\b)(?:p\.? ?o\.? ?box|postfach|apartado|postbus|boîte postale) [0-9]{1,6}(?-u:\b)".to_owned(),
+        // 〒100-0001 千代田区, 東京都千代田区丸の内1-9-1
+        r"〒[0-9]{3}-[0-9]{4}(?: ?\p{Han}[\p{Han}\p{Hiragana}\p{Katakana}ー]+(?:[0-9]{1,4}(?:-[0-9]{1,4}){1,2})?)?".to_owned(),
+        r"(?:東京都|北海道|京都府|大阪府|\p{Han}{2,3}県)[\p{Han}\p{Hiragana}\p{Katakana}ー]+[0-9]{1,4}(?:-[0-9]{1,4}){1,2}".to_owned(),
+        // 西城区南菜园街12号
+        r"(?:\p{Han}{2,4}[市区县])?\p{Han}{2,8}(?:路|街|道|巷|胡同|里)(?:甲|乙)?[0-9]{1,5}(?:-[0-9]{1,4})?号".to_owned(),
         // Springfield, IL 62704
-        r"\b(?:\p{Lu}[\p{L}.'’-]+ ){0,2}\p{Lu}[\p{L}.'’-]+, [A-Z]{2} [0-9]{5}(?:-[0-9]{4})?\b".to_owned(),
+        r"(?:\p{Lu}[\p{L}.'’-]+ ){0,2}\p{Lu}[\p{L}.'’-]+, [A-Z]{2} [0-9]{5}(?:-[0-9]{4})?(?-u:\b)".to_owned(),
         // London's SW1A 1AA, Canada's K1A 0B1
-        r"\b(?:[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY][0-9][A-Z] [0-9][A-Z][0-9])\b".to_owned(),
+        r"(?-u:\b)(?:[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY][0-9][A-Z] [0-9][A-Z][0-9])(?-u:\b)".to_owned(),
     ]
     .iter()
     .map(|shape| fixed(shape))
@@ -76,21 +79,102 @@ static SHAPES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 
 /// "221b baker street", as people type in chats.
 static SPOKEN: LazyLock<Regex> = LazyLock::new(|| {
-    fixed(r"(?i)\b[0-9]{1,5}[a-z]? (?<name>(?:[\p{L}'’-]{2,} ){1,3})(?:street|avenue|road|boulevard|lane|terrace|crescent|parkway|court|drive|ave|rd|blvd)\b")
+    fixed(
+        r"(?i)(?-u:\b)[0-9]{1,5}[a-z]? (?<name>(?:[\p{L}'’-]{2,} ){1,3})(?:street|avenue|road|boulevard|lane|terrace|crescent|parkway|court|drive|ave|rd|blvd)(?-u:\b)",
+    )
 });
 
 /// A year at the end of a text, by the word before it.
 static YEAR: LazyLock<Regex> = LazyLock::new(|| {
-    fixed(r"(?i)\b(?:in|since|until|till|by|before|after|of|from|year|summer|spring|winter|fall|autumn) (?:19|20)[0-9]{2}$")
+    fixed(
+        r"(?i)\b(?:in|since|until|till|by|before|after|of|from|year|summer|spring|winter|fall|autumn) (?:19|20)[0-9]{2}$",
+    )
 });
 
 /// Words that stand between a number and a road without naming it ("2 blocks down the road").
-const NO_NAMES: [&str; 66] = [
-    "a", "an", "the", "of", "in", "on", "at", "to", "from", "for", "and", "or", "down", "up", "off", "along",
-    "across", "into", "over", "per", "by", "with", "my", "your", "our", "this", "that", "is", "are", "was",
-    "minute", "minutes", "min", "mins", "hour", "hours", "day", "days", "mile", "miles", "km", "block", "blocks",
-    "people", "cars", "kids", "men", "women", "way", "gb", "tb", "usb", "hard", "flash", "lane", "wheel", "more",
-    "side", "open", "main-road", "long", "dirt", "different", "other", "new", "test",
+const NO_NAMES: &[&str] = &[
+    "a",
+    "an",
+    "the",
+    "of",
+    "in",
+    "on",
+    "at",
+    "to",
+    "from",
+    "for",
+    "and",
+    "or",
+    "down",
+    "up",
+    "off",
+    "along",
+    "across",
+    "into",
+    "over",
+    "per",
+    "by",
+    "with",
+    "my",
+    "your",
+    "our",
+    "this",
+    "that",
+    "is",
+    "are",
+    "was",
+    "minute",
+    "minutes",
+    "min",
+    "mins",
+    "hour",
+    "hours",
+    "day",
+    "days",
+    "mile",
+    "miles",
+    "km",
+    "block",
+    "blocks",
+    "people",
+    "cars",
+    "kids",
+    "men",
+    "women",
+    "way",
+    "gb",
+    "tb",
+    "usb",
+    "hard",
+    "flash",
+    "lane",
+    "wheel",
+    "more",
+    "side",
+    "open",
+    "main-road",
+    "long",
+    "dirt",
+    "different",
+    "other",
+    "new",
+    "test",
+    "gig",
+    "gigs",
+    "mb",
+    "sata",
+    "ide",
+    "ssd",
+    "floppy",
+    "disk",
+    "ext",
+    "external",
+    "internal",
+    "zip",
+    "tape",
+    "inch",
+    "dvd",
+    "cd",
 ];
 
 #[cfg(test)]
@@ -101,15 +185,31 @@ mod tests {
     #[test]
     fn finds_addresses_of_many_countries() {
         for address in [
-            "221B Baker Street", "1600 Amphitheatre Parkway, Mountain View, CA 94043", "10 Downing St, London SW1A 2AA",
-            "12 West 42nd Street, Apt 5B", "Berliner Straße 12", "Hauptstr. 5a, 10115 Berlin", "Prinsengracht 263",
-            "12 bis, rue de la République", "Calle de Alcalá 42", "Via Roma, 12", "Rua Augusta nº 100",
-            "ul. Marszałkowska 10/12", "PO Box 1234", "Springfield, IL 62704", "SW1A 1AA", "K1A 0B1",
+            "221B Baker Street",
+            "1600 Amphitheatre Parkway, Mountain View, CA 94043",
+            "10 Downing St, London SW1A 2AA",
+            "12 West 42nd Street, Apt 5B",
+            "Berliner Straße 12",
+            "Hauptstr. 5a, 10115 Berlin",
+            "Prinsengracht 263",
+            "12 bis, rue de la République",
+            "Calle de Alcalá 42",
+            "Via Roma, 12",
+            "Rua Augusta nº 100",
+            "ul. Marszałkowska 10/12",
+            "PO Box 1234",
+            "Springfield, IL 62704",
+            "SW1A 1AA",
+            "K1A 0B1",
             "東京都千代田区丸の内1-9-1",
+            "西城区南菜园街12号",
         ] {
             let text = format!("we met: {address}. Then");
             let hits = found(find, &text);
-            assert!(hits.iter().any(|hit| hit.trim_end_matches('.') == address), "{address}: {hits:?}");
+            assert!(
+                hits.iter().any(|hit| hit.trim_end_matches('.') == address),
+                "{address}: {hits:?}"
+            );
         }
         assert_eq!(found(find, "i live at 14 maple grove road now"), ["14 maple grove road"]);
     }
@@ -117,9 +217,19 @@ mod tests {
     #[test]
     fn leaves_ordinary_sentences() {
         for text in [
-            "2 blocks down the road", "a 10 minute drive", "5 people in the street", "Spring 2024 was wet",
-            "During 5 days", "Auf Platz 3 landete", "Am Montag 5 Uhr", "a 500 gb hard drive", "Bring 2 bottles",
-            "Heute 12 Grad", "in 2021 Mr Hill left",
+            "2 blocks down the road",
+            "a 10 minute drive",
+            "5 people in the street",
+            "Spring 2024 was wet",
+            "During 5 days",
+            "Auf Platz 3 landete",
+            "Am Montag 5 Uhr",
+            "a 500 gb hard drive",
+            "Bring 2 bottles",
+            "Heute 12 Grad",
+            "去都吃饭人均消费是100-150元",
+            "a 320 gig drive",
+            "in 2021 Mr Hill left",
         ] {
             assert_eq!(found(find, text), [""; 0], "{text}");
         }

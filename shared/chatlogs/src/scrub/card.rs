@@ -14,9 +14,9 @@ pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
         if joined(before) || joined(after) {
             continue;
         }
-        found.extend(cards(run.as_str()).map(|card| {
-            run.start() + card.start..run.start() + card.end
-        }));
+        found.extend(
+            cards(run.as_str()).map(|card| run.start() + card.start..run.start() + card.end),
+        );
     }
 }
 
@@ -26,12 +26,24 @@ fn cards(run: &str) -> Option<Range<usize>> {
     for first in 0..groups.len() {
         for last in (first..groups.len()).rev() {
             let span = groups[first].start..groups[last].end;
-            if is_card(&run[span.clone()]) {
+            if is_grouped(run, &groups[first..=last]) && is_card(&run[span.clone()]) {
                 return Some(span);
             }
         }
     }
     None
+}
+
+/// Whether the groups are set as on a card, with one and the same separator between them.
+fn is_grouped(run: &str, groups: &[Range<usize>]) -> bool {
+    let lengths: Vec<usize> = groups.iter().map(Range::len).collect();
+    let as_on_a_card = matches!(
+        lengths[..],
+        [_] | [8, 8] | [4, 6, 4 | 5] | [4, 4, 4, 1..=4] | [4, 4, 4, 4, 1..=3]
+    );
+    let mut separators = groups.windows(2).map(|pair| &run[pair[0].end..pair[1].start]);
+    let first = separators.next();
+    as_on_a_card && separators.all(|separator| Some(separator) == first)
 }
 
 fn is_card(text: &str) -> bool {
@@ -56,7 +68,7 @@ fn luhn(digits: &[u32]) -> bool {
     sum.is_multiple_of(10)
 }
 
-static RUN: LazyLock<Regex> = LazyLock::new(|| fixed(r"[0-9](?:[ \x{a0}\x{202f}.-]?[0-9]){12,40}"));
+static RUN: LazyLock<Regex> = LazyLock::new(|| fixed(r"[0-9](?:[ \x{a0}\x{202f}-]?[0-9]){12,40}"));
 
 static GROUP: LazyLock<Regex> = LazyLock::new(|| fixed("[0-9]+"));
 
@@ -73,5 +85,6 @@ mod tests {
         assert_eq!(hits("code 123 5555-5555-5555-4444"), ["5555-5555-5555-4444"]);
         assert_eq!(hits("4111 1111 1111 1112"), [""; 0]);
         assert_eq!(hits("4444444444444448888 x4111111111111111"), [""; 0]);
+        assert_eq!(hits("root 4096 2006-02-19 04:30 41-111111 11.111.111"), [""; 0]);
     }
 }

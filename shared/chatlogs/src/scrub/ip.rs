@@ -37,7 +37,9 @@ fn is_six(text: &str, hit: &Range<usize>) -> bool {
 }
 
 fn points_to_somebody(address: IpAddr) -> bool {
-    !address.is_loopback() && !address.is_unspecified() && address != IpAddr::V4(Ipv4Addr::BROADCAST)
+    !address.is_loopback()
+        && !address.is_unspecified()
+        && address != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 static FOUR: LazyLock<Regex> = LazyLock::new(|| fixed(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"));
@@ -45,8 +47,9 @@ static FOUR: LazyLock<Regex> = LazyLock::new(|| fixed(r"[0-9]{1,3}(?:\.[0-9]{1,3
 static SIX: LazyLock<Regex> =
     LazyLock::new(|| fixed(r"(?i)[0-9a-f]{0,4}:[0-9a-f:]{2,34}[0-9a-f]{1,4}"));
 
-static VERSION: LazyLock<Regex> =
-    LazyLock::new(|| fixed(r"(?i)(?:\bversion|\bver\.?|\brelease|\bbuild|\bv|§|\bsection)[ :]{0,2}$"));
+static VERSION: LazyLock<Regex> = LazyLock::new(|| {
+    fixed(r"(?i)(?:\bversion|\bver\.?|\brelease|\bbuild|\bv|§|\bsection)[ :]{0,2}$")
+});
 
 static GOES_ON: LazyLock<Regex> = LazyLock::new(|| fixed(r"^(?:\.?[0-9]|[\p{L}_-])"));
 
@@ -58,9 +61,18 @@ mod tests {
     #[test]
     fn finds_addresses_and_leaves_versions_and_times() {
         let hits = |text| found(find, text);
-        assert_eq!(hits("ssh me@81.23.4.17, or 192.168.1.20:8080."), ["81.23.4.17", "192.168.1.20"]);
-        assert_eq!(hits("2001:db8:0:1::7f fe80::1ff:fe23:4567:890a"), ["2001:db8:0:1::7f", "fe80::1ff:fe23:4567:890a"]);
-        assert_eq!(hits("127.0.0.1 version 10.15.7.3 v2.10.30.4 1.2.3.4.5 300.1.1.1 1.2.3.4"), [""; 0]);
+        assert_eq!(
+            hits("ssh me@81.23.4.17, or 192.168.1.20:8080."),
+            ["81.23.4.17", "192.168.1.20"]
+        );
+        assert_eq!(
+            hits("2001:db8:0:1::7f fe80::1ff:fe23:4567:890a"),
+            ["2001:db8:0:1::7f", "fe80::1ff:fe23:4567:890a"]
+        );
+        assert_eq!(
+            hits("127.0.0.1 version 10.15.7.3 v2.10.30.4 1.2.3.4.5 300.1.1.1 1.2.3.4"),
+            [""; 0]
+        );
         assert_eq!(hits("at 12:30:15, std::net::a, ::1"), [""; 0]);
     }
 }

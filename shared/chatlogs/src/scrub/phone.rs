@@ -6,12 +6,13 @@ use std::sync::LazyLock;
 use phonenumber::country::Id;
 use regex::Regex;
 
+use super::private::has_word_edges;
 use super::{fixed, neighbours};
 
 pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
     for row in ROW.find_iter(text) {
         let (before, _) = neighbours(text, &row.range());
-        let joined = before.is_some_and(|c| c.is_alphanumeric() || "_$€£#=".contains(c));
+        let joined = before.is_some_and(|c| has_word_edges(c) || "_$€£#=/-".contains(c));
         let part_of_number = text[..row.start()].ends_with([',', '.']) && row.start() > 1 && {
             let earlier = text[..row.start() - 1].chars().next_back();
             earlier.is_some_and(|c| c.is_ascii_digit())
@@ -41,7 +42,9 @@ fn phone_part(row: &str, announced: bool) -> Option<Range<usize>> {
 /// Without the separators at both ends.
 fn trimmed(row: &str, part: Range<usize>) -> Range<usize> {
     let text = &row[part.clone()];
-    let open = text.len() - text.trim_start_matches([' ', '.', '-', '/', ')']).len();
+    // A bracket that is not closed belongs to the sentence.
+    let bracket = if text.contains(')') { ' ' } else { '(' };
+    let open = text.len() - text.trim_start_matches([' ', '.', '-', '/', ')', bracket]).len();
     let kept = text[open..].trim_end_matches([' ', '.', '-', '/', '(']).len();
     part.start + open..part.start + open + kept
 }
@@ -69,9 +72,11 @@ fn is_phone(text: &str, announced: bool) -> bool {
     text == digits && digits.len() >= 10 && is_valid_in(&[Id::US, Id::CN], &digits)
 }
 
-/// Dates, decimal numbers, ranges of years.
+/// Dates, decimal numbers, ranges of years, rows of small numbers.
 fn looks_otherwise(text: &str) -> bool {
-    OTHERWISE.is_match(text)
+    let groups = text.split(|c: char| !c.is_ascii_digit());
+    let single_digits = groups.filter(|group| group.len() == 1).count();
+    OTHERWISE.is_match(text) || single_digits > 2 || (text.starts_with("0.") && single_digits > 0)
 }
 
 /// Whether the words before a number say that it is a telephone number.
@@ -103,7 +108,8 @@ static SHAPE: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-static THREES: LazyLock<Regex> = LazyLock::new(|| fixed(r"^[5-9][0-9]{2}[ -][0-9]{3}[ -][0-9]{3}$"));
+static THREES: LazyLock<Regex> =
+    LazyLock::new(|| fixed(r"^[5-9][0-9]{2}[ -][0-9]{3}[ -][0-9]{3}$"));
 
 static OTHERWISE: LazyLock<Regex> = LazyLock::new(|| {
     fixed(concat!(
@@ -124,8 +130,26 @@ static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Countries that write a zero before the area code, where other long numbers rarely begin so.
 const TRUNK_ZERO: [Id; 20] = [
-    Id::DE, Id::FR, Id::GB, Id::IT, Id::NL, Id::AT, Id::CH, Id::BE, Id::SE, Id::FI, Id::IE, Id::AU,
-    Id::NZ, Id::JP, Id::KR, Id::ZA, Id::TR, Id::UA, Id::ID, Id::IN,
+    Id::DE,
+    Id::FR,
+    Id::GB,
+    Id::IT,
+    Id::NL,
+    Id::AT,
+    Id::CH,
+    Id::BE,
+    Id::SE,
+    Id::FI,
+    Id::IE,
+    Id::AU,
+    Id::NZ,
+    Id::JP,
+    Id::KR,
+    Id::ZA,
+    Id::TR,
+    Id::UA,
+    Id::ID,
+    Id::IN,
 ];
 
 /// Spaces in a row of digits at which it may be cut.
@@ -141,10 +165,26 @@ mod tests {
     #[test]
     fn finds_numbers_as_people_write_them() {
         for number in [
-            "+49 171 1234567", "+1 (415) 555-0132", "0049 171 1234567", "(415) 555-0132", "415-555-0132",
-            "415.555.0132", "0171 1234567", "030/1234567", "06 12 34 56 78", "06.12.34.56.78", "020 7946 0958",
-            "07911 123456", "612 345 678", "138 1234 5678", "98765 43210", "(11) 91234-5678", "4155550132",
-            "090-1234-5678", "347 123 4567", "01711234567",
+            "+49 171 1234567",
+            "+1 (415) 555-0132",
+            "0049 171 1234567",
+            "(415) 555-0132",
+            "415-555-0132",
+            "415.555.0132",
+            "0171 1234567",
+            "030/1234567",
+            "06 12 34 56 78",
+            "06.12.34.56.78",
+            "020 7946 0958",
+            "07911 123456",
+            "612 345 678",
+            "138 1234 5678",
+            "98765 43210",
+            "(11) 91234-5678",
+            "4155550132",
+            "090-1234-5678",
+            "347 123 4567",
+            "01711234567",
         ] {
             assert_eq!(found(find, &format!("it was {number}, right?")), [number]);
         }
@@ -156,9 +196,24 @@ mod tests {
     #[test]
     fn leaves_other_numbers() {
         for text in [
-            "on 2021-10-14", "14.10.2021", "14/10/2021 15:30", "in 1914-1918", "pi is 3.14159265",
-            "1,234,567.89", "100 000 000 people", "id 1699999999", "$4155550132", "0.123456789",
-            "1.000.000 Euro", "ISBN 978 3 16 148410 0", "x0171 1234567", "12 34 56 78", "2021-10-14 15:30",
+            "on 2021-10-14",
+            "14.10.2021",
+            "14/10/2021 15:30",
+            "in 1914-1918",
+            "pi is 3.14159265",
+            "1,234,567.89",
+            "100 000 000 people",
+            "id 1699999999",
+            "$4155550132",
+            "0.123456789",
+            "1.000.000 Euro",
+            "ISBN 978 3 16 148410 0",
+            "x0171 1234567",
+            "12 34 56 78",
+            "2021-10-14 15:30",
+            "set 00 0-23 1-31 1-12 0-6",
+            "0.2 1.8 426404 75780",
+            "slug-4175611950/page3",
         ] {
             assert_eq!(found(find, text), [""; 0], "{text}");
         }

@@ -77,7 +77,7 @@ fn alternative(entry: &str) -> String {
 
 /// Whether this character belongs to a script that sets spaces between words and adds nothing
 /// directly to them: not so Thai, Chinese, Japanese and Korean, where a name has no edge.
-fn has_word_edges(c: char) -> bool {
+pub(super) fn has_word_edges(c: char) -> bool {
     c.is_alphanumeric() && matches!(u32::from(c), 0..0x0e00 | 0x10a0..0x1100 | 0x1e00..0x2000)
 }
 
@@ -96,7 +96,10 @@ mod tests {
 
     #[test]
     fn finds_whole_words_whatever_their_case() {
-        assert_eq!(hits(&["Ann", "Project Heron"], "ANN, Anna, project\n heron, ann's"), ["ANN", "project\n heron", "ann"]);
+        assert_eq!(
+            hits(&["Ann", "Project Heron"], "ANN, Anna, project\n heron, ann's"),
+            ["ANN", "project\n heron", "ann"]
+        );
         assert_eq!(hits(&["C++", "a.b"], "c++ a.b axb"), ["c++", "a.b"]);
         assert_eq!(hits(&["Ana", "Ana Lima"], "Ana Lima and Ana"), ["Ana Lima", "Ana"]);
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// What one kind finds in a text: for the tests of each kind.
-pub(super) fn found<'a>(find: fn(&str, &mut Vec<Range<usize>>), text: &'a str) -> Vec<&'a str> {
+pub(super) fn found(find: fn(&str, &mut Vec<Range<usize>>), text: &str) -> Vec<&str> {
     let mut ranges = Vec::new();
     find(text, &mut ranges);
     ranges.into_iter().map(|range| &text[range]).collect()
@@ -90,10 +90,15 @@ fn rich_text() -> impl Strategy<Value = String> {
 }
 
 fn luhn_digit(body: &[u32]) -> u32 {
-    let sum: u32 = body.iter().rev().enumerate().map(|(place, &digit)| {
-        let double = digit * 2;
-        if place % 2 == 0 { double / 10 + double % 10 } else { digit }
-    }).sum();
+    let sum: u32 = body
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(place, &digit)| {
+            let double = digit * 2;
+            if place % 2 == 0 { double / 10 + double % 10 } else { digit }
+        })
+        .sum();
     (10 - sum % 10) % 10
 }
 

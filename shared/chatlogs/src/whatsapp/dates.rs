@@ -13,11 +13,11 @@ pub(super) struct Stamp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DateOrder {
     /// 14/10/2021
-    DayFirst,
+    DayMonthYear,
     /// 10/14/2021
-    MonthFirst,
+    MonthDayYear,
     /// 2021-10-14
-    YearFirst,
+    YearMonthDay,
 }
 
 impl DateOrder {
@@ -25,9 +25,9 @@ impl DateOrder {
     pub(super) fn seconds(self, stamp: Stamp) -> Option<i64> {
         let [a, b, c] = stamp.date;
         let (year, month, day) = match self {
-            Self::DayFirst => (c, b, a),
-            Self::MonthFirst => (c, a, b),
-            Self::YearFirst => (a, b, c),
+            Self::DayMonthYear => (c, b, a),
+            Self::MonthDayYear => (c, a, b),
+            Self::YearMonthDay => (a, b, c),
         };
         let year = match year {
             0..=99 => 2000 + year,
@@ -80,7 +80,7 @@ impl DateEvidence {
     pub(super) fn order(&self) -> DateOrder {
         let others = self.first_is_day.max(self.second_is_day).max(u64::from(self.last.is_some()));
         if self.year_first >= others && self.year_first > 0 {
-            return DateOrder::YearFirst;
+            return DateOrder::YearMonthDay;
         }
         let votes = [
             (self.first_is_day, self.second_is_day),
@@ -89,8 +89,8 @@ impl DateEvidence {
         ];
         let decisive = votes.into_iter().find(|(day_first, month_first)| day_first != month_first);
         match decisive {
-            Some((day_first, month_first)) if month_first > day_first => DateOrder::MonthFirst,
-            _ => DateOrder::DayFirst,
+            Some((day_first, month_first)) if month_first > day_first => DateOrder::MonthDayYear,
+            _ => DateOrder::DayMonthYear,
         }
     }
 }
@@ -111,31 +111,31 @@ mod tests {
 
     #[test]
     fn a_number_over_twelve_is_a_day() {
-        assert_eq!(order(&[[1, 2, 21], [13, 2, 21]]), DateOrder::DayFirst);
-        assert_eq!(order(&[[1, 2, 21], [2, 13, 21]]), DateOrder::MonthFirst);
-        assert_eq!(order(&[[2021, 2, 3]]), DateOrder::YearFirst);
+        assert_eq!(order(&[[1, 2, 21], [13, 2, 21]]), DateOrder::DayMonthYear);
+        assert_eq!(order(&[[1, 2, 21], [2, 13, 21]]), DateOrder::MonthDayYear);
+        assert_eq!(order(&[[2021, 2, 3]]), DateOrder::YearMonthDay);
     }
 
     #[test]
     fn otherwise_time_goes_forward() {
-        assert_eq!(order(&[[9, 1, 21], [2, 2, 21]]), DateOrder::DayFirst);
-        assert_eq!(order(&[[1, 9, 21], [2, 2, 21]]), DateOrder::MonthFirst);
+        assert_eq!(order(&[[9, 1, 21], [2, 2, 21]]), DateOrder::DayMonthYear);
+        assert_eq!(order(&[[1, 9, 21], [2, 2, 21]]), DateOrder::MonthDayYear);
     }
 
     #[test]
     fn otherwise_days_change_more_often() {
-        assert_eq!(order(&[[3, 3, 21], [4, 3, 21], [5, 3, 21]]), DateOrder::DayFirst);
-        assert_eq!(order(&[[3, 3, 21], [3, 4, 21], [3, 5, 21]]), DateOrder::MonthFirst);
-        assert_eq!(order(&[[5, 5, 21]]), DateOrder::DayFirst);
+        assert_eq!(order(&[[3, 3, 21], [4, 3, 21], [5, 3, 21]]), DateOrder::DayMonthYear);
+        assert_eq!(order(&[[3, 3, 21], [3, 4, 21], [3, 5, 21]]), DateOrder::MonthDayYear);
+        assert_eq!(order(&[[5, 5, 21]]), DateOrder::DayMonthYear);
     }
 
     #[test]
     fn there_is_no_thirtieth_of_february() {
         let stamp = |date| Stamp { date, second_of_day: 61 };
-        assert_eq!(DateOrder::DayFirst.seconds(stamp([1, 1, 1970])), Some(61));
-        assert_eq!(DateOrder::MonthFirst.seconds(stamp([10, 14, 21])), Some(1_634_169_661));
-        assert_eq!(DateOrder::DayFirst.seconds(stamp([30, 2, 2021])), None);
-        assert_eq!(DateOrder::YearFirst.seconds(stamp([300, 2, 1])), None);
+        assert_eq!(DateOrder::DayMonthYear.seconds(stamp([1, 1, 1970])), Some(61));
+        assert_eq!(DateOrder::MonthDayYear.seconds(stamp([10, 14, 21])), Some(1_634_169_661));
+        assert_eq!(DateOrder::DayMonthYear.seconds(stamp([30, 2, 2021])), None);
+        assert_eq!(DateOrder::YearMonthDay.seconds(stamp([300, 2, 1])), None);
     }
 
     proptest! {
@@ -151,7 +151,7 @@ mod tests {
                 let year = date.year() as u32;
                 if month_first { [month, day, year] } else { [day, month, year] }
             }).collect();
-            let expected = if month_first { DateOrder::MonthFirst } else { DateOrder::DayFirst };
+            let expected = if month_first { DateOrder::MonthDayYear } else { DateOrder::DayMonthYear };
             // Where every date reads the same both ways around, nothing can tell.
             prop_assume!(dates.iter().any(|[a, b, _]| a != b));
             prop_assume!(steps.iter().sum::<i64>() > 15);

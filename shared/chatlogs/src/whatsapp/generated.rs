@@ -93,7 +93,9 @@ static INLINE_ATTACHMENT: LazyLock<Regex> =
 
 /// `<This message was edited>` and its translations, at the end of a message.
 static EDITED: LazyLock<Regex> = LazyLock::new(|| {
-    fixed(r"(?i) ?<(?:this message was edited|diese nachricht wurde bearbeitet|ce message a été modifié|se editó este mensaje|questo messaggio è stato modificato|mensagem editada)>$")
+    fixed(
+        r"(?i) ?<(?:this message was edited|diese nachricht wurde bearbeitet|ce message a été modifié|se editó este mensaje|questo messaggio è stato modificato|mensagem editada)>$",
+    )
 });
 
 /// `<Media omitted>` in any language, a file of Android, and the words of iOS before it marked them.
@@ -145,9 +147,14 @@ mod tests {
     fn media_leave_their_captions() {
         use SkipReason::Attachment;
         for media in [
-            "<Media omitted>", "<Medien ausgeschlossen>", "\u{200e}image omitted",
-            "\u{200e}<attached: 00000012-PHOTO-2021-10-14.jpg>", "IMG-20211014-WA0001.jpg (file attached)",
-            "\u{200e}Bild weggelassen", "video omitted", "null",
+            "<Media omitted>",
+            "<Medien ausgeschlossen>",
+            "\u{200e}image omitted",
+            "\u{200e}<attached: 00000012-PHOTO-2021-10-14.jpg>",
+            "IMG-20211014-WA0001.jpg (file attached)",
+            "\u{200e}Bild weggelassen",
+            "video omitted",
+            "null",
         ] {
             check(media, "", &[Attachment]);
             check(&format!("{media}\nour garden"), "our garden", &[Attachment]);
@@ -157,7 +164,14 @@ mod tests {
 
     #[test]
     fn what_people_say_stays() {
-        for text in ["the image omitted a lot", "a < b > c", "<3", "see <b>this</b>", "null and void", "notes.txt"] {
+        for text in [
+            "the image omitted a lot",
+            "a < b > c",
+            "<3",
+            "see <b>this</b>",
+            "null and void",
+            "notes.txt",
+        ] {
             check(text, text, &[]);
         }
         check("hello\u{202f}there \u{200e}<This message was edited>", "hello there", &[]);
@@ -170,7 +184,8 @@ mod tests {
         check("This message was deleted", "", &[SkipReason::Deleted]);
         check("\u{200e}Du hast diese Nachricht gelöscht.", "", &[SkipReason::Deleted]);
         check("Missed voice call", "", &[SkipReason::SystemLine]);
-        let notice = "\u{200e}Messages and calls are end-to-end encrypted. No one outside can read.";
+        let notice =
+            "\u{200e}Messages and calls are end-to-end encrypted. No one outside can read.";
         check(notice, "", &[SkipReason::SystemLine]);
         check(&format!("{notice}\nmore"), "", &[SkipReason::SystemLine]);
         assert!(is_generated(notice) && !is_generated("hello"));

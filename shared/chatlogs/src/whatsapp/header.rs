@@ -190,7 +190,8 @@ mod tests {
         ] {
             assert_eq!(parsed(line).2, None, "{line}");
         }
-        let (.., author, body) = parsed("1/4/23, 7:02 PM - \u{202a}+49 151 23456789\u{202c}: at 7: ok");
+        let (.., author, body) =
+            parsed("1/4/23, 7:02 PM - \u{202a}+49 151 23456789\u{202c}: at 7: ok");
         assert_eq!((author.as_deref(), body.as_str()), (Some("+49 151 23456789"), "at 7: ok"));
         assert_eq!(parsed("1/4/23, 7:02 PM - Ana:").2.as_deref(), Some("Ana"));
     }
@@ -198,9 +199,17 @@ mod tests {
     #[test]
     fn other_lines_are_no_heads() {
         for line in [
-            "", "hello", "1. first point", "12:30 - lunch", "2021-10-14 report", "[1] see below",
-            "[14/10/2021, 15:34 - Ana: hi", "14/10/2021, 15:34] Ana: hi", "14/10/2021, 25:34 - A: b",
-            "1/2/3", "[14/10/2021, 15:34:09]",
+            "",
+            "hello",
+            "1. first point",
+            "12:30 - lunch",
+            "2021-10-14 report",
+            "[1] see below",
+            "[14/10/2021, 15:34 - Ana: hi",
+            "14/10/2021, 15:34] Ana: hi",
+            "14/10/2021, 25:34 - A: b",
+            "1/2/3",
+            "[14/10/2021, 15:34:09]",
         ] {
             assert!(Header::parse(line).is_none(), "{line}");
         }

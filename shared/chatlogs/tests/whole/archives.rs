@@ -31,7 +31,8 @@ fn bytes(name: &str) -> Vec<u8> {
 
 /// Two shards with a conversation each.
 fn shards() -> [Vec<u8>; 2] {
-    let all: Vec<serde_json::Value> = serde_json::from_slice(&bytes("chatgpt/conversations.json")).unwrap();
+    let all: Vec<serde_json::Value> =
+        serde_json::from_slice(&bytes("chatgpt/conversations.json")).unwrap();
     [0, 1].map(|index| serde_json::to_vec(&all[index..=index]).unwrap())
 }
 
@@ -79,7 +80,8 @@ fn whatsapp_zip_with_media() {
     let (found, report) = take(&path, &me("Ana Lima")).unwrap();
     assert_eq!((report.format, found.len()), (Format::WhatsApp, 3));
     assert_eq!(turns(&found[0])[0], ("user", "did the heron come back?"));
-    let Err(ImportError::WhoIsMe { candidates, .. }) = take(&path, &ImportOptions::default()) else {
+    let Err(ImportError::WhoIsMe { candidates, .. }) = take(&path, &ImportOptions::default())
+    else {
         panic!("it must ask");
     };
     assert_eq!(candidates.len(), 3);
@@ -108,7 +110,10 @@ fn entries_that_share_their_bytes_are_a_bomb() {
     zip[second + 20..second + 24].copy_from_slice(&100_000_u32.to_le_bytes());
     std::fs::write(&path, zip).unwrap();
     let result = take(&path, &ImportOptions::default());
-    assert!(matches!(result, Err(ImportError::Bomb { .. } | ImportError::Archive { .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(ImportError::Bomb { .. } | ImportError::Archive { .. })),
+        "{result:?}"
+    );
 }
 
 #[test]

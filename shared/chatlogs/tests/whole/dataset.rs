@@ -36,7 +36,8 @@ fn records_carry_what_is_known_about_them() {
 
 #[test]
 fn other_formats_are_no_data_set() {
-    let error = read_dataset(&fixture("openai/plain.jsonl"), |_| Ok::<_, ImportError>(())).unwrap_err();
+    let error =
+        read_dataset(&fixture("openai/plain.jsonl"), |_| Ok::<_, ImportError>(())).unwrap_err();
     assert!(error.to_string().contains("not a data set"), "{error}");
 }
 
@@ -47,7 +48,9 @@ fn the_real_data_is_read_whole() {
         eprintln!("skipped: no data; set MURMUR_DATA to the folder of the data sets to run it");
         return;
     };
-    for (set, conversations) in [("assistant", 7_954), ("preferences", 2_767), ("multilingual", 13_467)] {
+    for (set, conversations) in
+        [("assistant", 7_954), ("preferences", 2_767), ("multilingual", 13_467)]
+    {
         let Some(path) = unpacked(&folder.join(format!("{set}.jsonl.zst"))) else {
             eprintln!("skipped: cannot unpack {set} (needs the zstd program)");
             return;
@@ -59,7 +62,11 @@ fn the_real_data_is_read_whole() {
             Ok::<_, ImportError>(())
         })
         .unwrap();
-        assert_eq!((report.format, report.conversations), (Format::Dataset, conversations), "{set}");
+        assert_eq!(
+            (report.format, report.conversations),
+            (Format::Dataset, conversations),
+            "{set}"
+        );
         assert!(report.skipped.is_empty(), "{set}: {report:?}");
         assert_eq!(pairs, if set == "preferences" { conversations } else { 0 });
     }
@@ -75,6 +82,7 @@ fn data_folder() -> Option<PathBuf> {
 fn unpacked(packed: &Path) -> Option<tempfile::NamedTempFile> {
     let file = tempfile::NamedTempFile::new().ok()?;
     let output = file.reopen().ok()?;
-    let status = Command::new("zstd").args(["-dcq"]).arg(packed).stdout(Stdio::from(output)).status();
+    let status =
+        Command::new("zstd").args(["-dcq"]).arg(packed).stdout(Stdio::from(output)).status();
     status.is_ok_and(|status| status.success()).then_some(file)
 }

@@ -8,9 +8,16 @@ use crate::support::{fixture, me, take, taken, turns};
 fn openai_messages() {
     let (found, report) = taken("openai/plain.jsonl", &ImportOptions::default());
     assert_eq!(report.format, Format::OpenAi);
-    let expected = [("system", "You are terse."), ("user", "What grows well in shade?"), ("assistant", "Ferns, hostas, astilbe.")];
+    let expected = [
+        ("system", "You are terse."),
+        ("user", "What grows well in shade?"),
+        ("assistant", "Ferns, hostas, astilbe."),
+    ];
     assert_eq!(turns(&found[0]), expected);
-    assert_eq!(turns(&found[1]), [("user", "Is this mould?"), ("assistant", "It looks like lime.")]);
+    assert_eq!(
+        turns(&found[1]),
+        [("user", "Is this mould?"), ("assistant", "It looks like lime.")]
+    );
     assert_eq!(turns(&found[2])[2], ("assistant", "17 degrees and dry."));
     assert_eq!(turns(&found[3]), [("user", "one\ntwo"), ("assistant", "three")]);
     assert_eq!(report.skipped(SkipReason::Attachment), 1);
@@ -22,7 +29,14 @@ fn openai_messages() {
 fn sharegpt_as_list_lines_and_single_value() {
     let (found, report) = taken("sharegpt/list.json", &ImportOptions::default());
     assert_eq!((report.format, found.len()), (Format::ShareGpt, 3));
-    assert_eq!(turns(&found[1]), [("system", "Answer in rhyme."), ("user", "Where is the cat?"), ("assistant", "Upon the mat.")]);
+    assert_eq!(
+        turns(&found[1]),
+        [
+            ("system", "Answer in rhyme."),
+            ("user", "Where is the cat?"),
+            ("assistant", "Upon the mat.")
+        ]
+    );
     assert_eq!(turns(&found[2])[1].0, "assistant");
     assert_eq!(report.skipped(SkipReason::ToolMessage), 1);
     assert_eq!(taken("sharegpt/lines.jsonl", &ImportOptions::default()).0.len(), 2);
@@ -84,7 +98,10 @@ fn whatsapp_of_android_with_months_first() {
     );
     assert_eq!(turns(&found[1]), [("partner", "morning\nall\n\nready?")]);
     // 13 January 2023, 08:01: the thirteenth is no month.
-    assert_eq!((turns(&found[2]), found[2].started()), (vec![("user", "home again")], Some(1_673_596_860)));
+    assert_eq!(
+        (turns(&found[2]), found[2].started()),
+        (vec![("user", "home again")], Some(1_673_596_860))
+    );
     assert_eq!(report.skipped(SkipReason::SystemLine), 3);
     assert_eq!(report.skipped(SkipReason::Attachment), 3);
 }
@@ -92,7 +109,10 @@ fn whatsapp_of_android_with_months_first() {
 #[test]
 fn whatsapp_in_german() {
     let (found, _) = taken("whatsapp/german.txt", &me("Änne"));
-    assert_eq!(turns(&found[0]), [("partner", "Kommst du?"), ("user", "Gleich – 10:30 war zu früh")]);
+    assert_eq!(
+        turns(&found[0]),
+        [("partner", "Kommst du?"), ("user", "Gleich – 10:30 war zu früh")]
+    );
 }
 
 #[test]
@@ -132,7 +152,8 @@ fn importing_twice_gives_the_same_ids() {
         ("whatsapp/ios.txt", me("Tom")),
         ("dataset/single.jsonl", ImportOptions::default()),
     ] {
-        let ids = || taken(name, &options).0.iter().map(|c| (c.id(), c.thread())).collect::<Vec<_>>();
+        let ids =
+            || taken(name, &options).0.iter().map(|c| (c.id(), c.thread())).collect::<Vec<_>>();
         assert_eq!(ids(), ids());
         let mut distinct = ids();
         distinct.sort();
@@ -179,7 +200,8 @@ fn the_sink_can_stop_the_import() {
             Self::Import
         }
     }
-    let import = chatlogs::import(&fixture("openai/plain.jsonl"), &ImportOptions::default()).unwrap();
+    let import =
+        chatlogs::import(&fixture("openai/plain.jsonl"), &ImportOptions::default()).unwrap();
     let mut seen = 0;
     let stopped = import.each(|_| {
         seen += 1;

@@ -178,7 +178,9 @@ fn deep_nesting_costs_one_conversation() {
     let (_folder, path) = written(&text);
     let (found, report) = take(&path, &ImportOptions::default()).unwrap();
     assert_eq!((found.len(), report.skipped(SkipReason::TooDeep)), (1, 1));
-    let lines = format!("{{\"messages\": {deep}}}\n{{\"messages\": [{{\"role\": \"user\", \"content\": \"ok\"}}]}}\n");
+    let lines = format!(
+        "{{\"messages\": {deep}}}\n{{\"messages\": [{{\"role\": \"user\", \"content\": \"ok\"}}]}}\n"
+    );
     let (_folder, path) = written(&lines);
     let (found, report) = take(&path, &ImportOptions::default()).unwrap();
     assert_eq!((found.len(), report.skipped(SkipReason::MalformedJson)), (1, 1));
@@ -187,7 +189,9 @@ fn deep_nesting_costs_one_conversation() {
 #[test]
 fn an_oversized_conversation_costs_itself_alone() {
     let large = "x".repeat(5_000);
-    let line = |text: &str| format!("{{\"messages\": [{{\"role\": \"user\", \"content\": \"{text}\"}}]}}\n");
+    let line = |text: &str| {
+        format!("{{\"messages\": [{{\"role\": \"user\", \"content\": \"{text}\"}}]}}\n")
+    };
     let (_folder, path) = written(line("first") + &line(&large) + &line("last"));
     let limits = Limits { element_bytes: 1_000, ..Default::default() };
     let options = ImportOptions { limits, ..Default::default() };
