@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::StoreError;
+use crate::{StoreError, disk::sync_folder_of};
 
 /// What an [`Appender`] needs of a file.
 pub(crate) trait Medium {
@@ -43,8 +43,13 @@ pub(crate) struct Appender<M = File> {
 
 impl Appender<File> {
     /// Opens an existing file whose length has just been read.
+    ///
+    /// A process that was killed may have left bytes, and the file's name, in memory alone: both are
+    /// synced before anybody builds on what was read.
     pub(crate) fn open(path: &Path, length: u64) -> Result<Self, StoreError> {
         let file = File::options().append(true).open(path).map_err(StoreError::io("open", path))?;
+        file.sync_all().map_err(StoreError::io("sync", path))?;
+        sync_folder_of(path)?;
         Ok(Self::new(file, path, length))
     }
 }

@@ -13,7 +13,10 @@ use wire::ContentHash;
 
 use crate::{
     StoreError,
-    disk::{check_private, create_private_folder, names, read, remove, remove_leftovers, replace},
+    disk::{
+        check_private, create_private_folder, names, read, remove, remove_leftovers, replace,
+        sync_folder_of,
+    },
 };
 
 pub(crate) const TREE: &str = ".tree";
@@ -35,6 +38,9 @@ impl Contents {
         create_private_folder(folder)?;
         check_private(folder)?;
         remove_leftovers(folder, "")?;
+        // A process that was killed may have left names that were not synced.
+        sync_folder_of(&folder.join("any"))?;
+        sync_folder_of(folder)?;
         Ok(Self { folder: folder.into() })
     }
 

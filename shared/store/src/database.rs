@@ -193,10 +193,11 @@ fn first_bytes(path: &Path) -> Result<Vec<u8>, StoreError> {
 /// SQLite would create the file readable by others; its journal takes over the file's mode.
 fn create_empty(path: &Path) -> Result<(), StoreError> {
     match private_file().write(true).create_new(true).open(path) {
-        Ok(_) => sync_folder_of(path),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(StoreError::io("create", path)(error)),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(StoreError::io("create", path)(error)),
     }
+    sync_folder_of(path)
 }
 
 /// Runs the migrations that the file has not seen, each in a transaction with its number.

@@ -33,6 +33,9 @@ pub fn create(path: &Path, secret: &[u8]) -> Result<(), StoreError> {
 /// [`StoreError::NotPrivate`] if others on this machine can read or write it.
 pub fn load(path: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     check_private(path)?;
+    // A process that was killed while it made the file may not have synced its name, and what is
+    // about to be encrypted is lost without it.
+    sync_folder_of(path)?;
     match read(path)? {
         Some(bytes) => Ok(Zeroizing::new(bytes)),
         None => Err(StoreError::io("read", path)(io::ErrorKind::NotFound.into())),

@@ -6,7 +6,7 @@ use std::{io, path::Path};
 use crate::{
     StoreError,
     appender::Appender,
-    disk::{check_private, private_file, read, sync_folder_of},
+    disk::{check_private, private_file, read},
 };
 
 /// An append-only file of foreign bytes.
@@ -60,10 +60,7 @@ impl LedgerFile {
 
 fn create_empty(path: &Path) -> Result<(), StoreError> {
     match private_file().write(true).create_new(true).open(path) {
-        Ok(file) => {
-            file.sync_all().map_err(StoreError::io("sync", path))?;
-            sync_folder_of(path)
-        }
+        Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(StoreError::io("create", path)(error)),
     }

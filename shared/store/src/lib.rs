@@ -16,7 +16,9 @@
 //! synced (`fdatasync`, `fsync`; `F_FULLFSYNC` on Apple systems): they are there after a crash of the
 //! program or of the machine, as far as the disk keeps what it synced. When a write or a sync fails,
 //! nobody knows what is on the disk (a later sync may succeed although pages were dropped), so the
-//! file object refuses all further writes; opening it again reads what is really there.
+//! file object refuses all further writes; opening it again reads what is really there. Opening also
+//! syncs: a process that was killed may have left bytes that are in memory alone, and nobody shall
+//! build on those.
 //!
 //! # What is damaged and what is torn
 //! An append that a crash cut short leaves a *torn* tail, which was never acknowledged: it is

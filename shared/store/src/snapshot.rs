@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     StoreError,
-    disk::{check_private, folder_of, read, remove, remove_leftovers, replace},
+    disk::{check_private, folder_of, read, remove, remove_leftovers, replace, sync_folder_of},
 };
 
 const BEGINNING: [u8; 8] = *b"mursnap\x01";
@@ -27,6 +27,8 @@ impl Snapshot {
         if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
             remove_leftovers(folder_of(path), &format!("{name}."))?;
         }
+        // A process that was killed may have replaced the file without syncing the new name.
+        sync_folder_of(path)?;
         Ok(Self { path: path.into() })
     }
 

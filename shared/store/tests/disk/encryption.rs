@@ -123,6 +123,35 @@ fn a_wrong_key_does_no_harm_to_an_interrupted_transaction() {
     assert_eq!(open(&path, &[1; 32]).unwrap().get("02").unwrap().messages, text.as_bytes());
 }
 
+/// Power failed while the first page was written: the file alone cannot be read, its journal heals it.
+#[test]
+fn a_torn_first_page_is_no_wrong_key_while_the_journal_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("conversations.db");
+    open(&path, &[1; 32]).unwrap().insert_many(&[conversation(2, 2, SECRET)]).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    let key = "01".repeat(32);
+    connection
+        .execute_batch(&format!("PRAGMA key = \"x'{key}'\"; PRAGMA cache_size = 1;"))
+        .unwrap();
+    connection
+        .execute_batch("BEGIN; CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(100000));")
+        .unwrap();
+    let crashed = tempfile::tempdir().unwrap();
+    for (name, mut bytes) in files(folder.path()) {
+        if name == "conversations.db" {
+            bytes[2000..4096].fill(0);
+        }
+        fs::write(crashed.path().join(&name), bytes).unwrap();
+        make_private(&crashed.path().join(&name));
+    }
+    let path = crashed.path().join("conversations.db");
+    assert!(fs::metadata(crashed.path().join("conversations.db-journal")).unwrap().len() > 512);
+    let healed = open(&path, &[1; 32]).unwrap();
+    healed.verify().unwrap();
+    assert_eq!(healed.get("02").unwrap().messages, SECRET.as_bytes());
+}
+
 #[cfg(unix)]
 fn make_private(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
