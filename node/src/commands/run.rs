@@ -1,0 +1,24 @@
+//! `murmur-node run`: takes part in rounds until interrupted.
+
+use std::path::Path;
+
+use program::{Exit, Output};
+
+use crate::{home::Home, run::RunOptions};
+
+/// Takes part in rounds until interrupted (Ctrl-C stops within a second; the next run goes on).
+#[derive(clap::Args)]
+pub struct Options {
+    /// Go on although too many charged rounds in a row ended without a sum
+    #[arg(long)]
+    forgive: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the node cannot start, or cannot keep what it must.
+pub fn run(folder: &Path, options: Options, output: Output) -> anyhow::Result<Exit> {
+    let home = Home::open(folder)?;
+    crate::run::run(home, RunOptions { forgive: options.forgive }, output)
+}

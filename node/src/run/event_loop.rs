@@ -1,0 +1,314 @@
+//! The loop that owns the machine.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use network::{Event as NetworkEvent, Events, Handle, PeerKey, Reply, Role};
+use program::{Exit, Output, Shutdown, note};
+use protocol::{
+    Node, Time,
+    node::{Input, NodeStart},
+};
+use store::Folder;
+use tokio::sync::mpsc;
+use version::ChainError;
+use wire::{Gossip, Refusal, Request, Response, ToNode};
+
+use super::{
+    fetch::Fetcher,
+    gossip::validator,
+    outbox::Outbox,
+    perform::{Performer, peer},
+    recover::open_ledger,
+    trainer::Trainer,
+};
+use crate::{home::Home, status::Status, task::Task};
+
+/// How often files that other commands write are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// Inputs that may wait for the machine.
+const INPUTS: usize = 64;
+
+/// How a run differs from the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunOptions {
+    /// Go on although too many charged rounds ended without a sum.
+    pub forgive: bool,
+}
+
+/// Runs the node until it is asked to stop.
+///
+/// # Errors
+/// If it cannot start, or cannot keep what it must.
+pub fn run(home: Home, options: RunOptions, output: Output) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let exit = runtime.block_on(async move {
+        let shutdown = Shutdown::on_signals()?;
+        let folder = Folder::open(home.path())?;
+        let mut running = Running::start(home, options, output).await?;
+        let ended = running.until(&shutdown).await;
+        running.performer.network.shut_down().await;
+        drop(folder);
+        ended.map(|()| Exit::Success)
+    });
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    exit
+}
+
+struct Running {
+    home: Home,
+    machine: Node,
+    performer: Performer,
+    events: Events,
+    inputs: mpsc::Receiver<Input>,
+    coordinator: PeerKey,
+}
+
+impl Running {
+    async fn start(home: Home, options: RunOptions, output: Output) -> anyhow::Result<Self> {
+        let task = home.task()?;
+        let _ = std::fs::remove_file(home.join("paused"));
+        let key = home.key()?;
+        let (files, saved) = task.files()?;
+        let policy = home.policy()?;
+        let now = now();
+        let (ledger_file, ledger, told) = open_ledger(
+            &home.join("ledger"),
+            key.clone(),
+            policy.limits(),
+            task.id(),
+            saved.journal.as_ref(),
+            now.0,
+        )?;
+        let (input_sender, inputs) = mpsc::channel(INPUTS);
+        let genesis = task.joined.genesis.clone();
+        let trainer =
+            Trainer::start(Home::open(home.path())?, genesis.clone(), input_sender.clone())?;
+        let (network, events) = start_network(&home, &task)?;
+        let coordinator = peer(genesis.coordinator);
+        let mut effects = Vec::new();
+        let has_conversations = home.conversations()?.counts()?.training > 0;
+        let machine = Node::start(
+            NodeStart {
+                key,
+                policy,
+                ledger,
+                chain: saved.chain,
+                state: saved.state,
+                journal: saved.journal,
+                has_conversations,
+            },
+            &mut effects,
+        );
+        let fetcher = Fetcher {
+            network: network.clone(),
+            coordinator,
+            task: task.id(),
+            inputs: input_sender.clone(),
+        };
+        let status = Status {
+            node: machine.id().to_string(),
+            process: std::process::id(),
+            task: genesis.name.clone(),
+            fork_blind: true,
+            ..Status::default()
+        };
+        let performer = Performer {
+            files,
+            ledger: ledger_file,
+            outbox: Outbox::start(network.clone(), coordinator),
+            fetcher,
+            trainer,
+            network,
+            inputs: input_sender,
+            wake: None,
+            status,
+            output,
+            rejections: 0,
+        };
+        let mut running = Self { home, machine, performer, events, inputs, coordinator };
+        if let Some(told) = told {
+            note(told);
+        }
+        running.performer.perform(effects)?;
+        if options.forgive {
+            running.handle(Input::Forgive)?;
+        }
+        running.write_status()?;
+        Ok(running)
+    }
+
+    async fn until(&mut self, shutdown: &Shutdown) -> anyhow::Result<()> {
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            let wake = until(self.performer.wake);
+            tokio::select! {
+                () = shutdown.requested() => return Ok(()),
+                event = self.events.next() => match event {
+                    Some(event) => self.hear(event).await?,
+                    None => anyhow::bail!("the network has ended"),
+                },
+                input = self.inputs.recv() => {
+                    // Unwrap safety: the performer holds a sender as long as this loop runs.
+                    self.handle(input.expect("the performer holds a sender"))?;
+                }
+                () = wake => {
+                    self.performer.wake = None;
+                    self.handle(Input::Wake)?;
+                }
+                _ = look.tick() => self.look()?,
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input) -> anyhow::Result<()> {
+        let before = self.machine.ledger().entries().len();
+        let mut effects = Vec::new();
+        self.machine.handle(input, now(), &mut effects);
+        self.performer.perform(effects)?;
+        if self.machine.ledger().entries().len() > before {
+            let head = self.machine.ledger().head(self.machine.chain().task());
+            self.performer.gossip(Gossip::LedgerHead(head.signed().clone()));
+        }
+        self.write_status()
+    }
+
+    async fn hear(&mut self, event: NetworkEvent) -> anyhow::Result<()> {
+        match event {
+            NetworkEvent::Request { from, request, reply } => self.answer(from, request, reply),
+            NetworkEvent::Gossip { message, .. } => self.hear_gossip(message),
+            NetworkEvent::Connected(peer) if peer == self.coordinator => {
+                self.performer.status.connected = true;
+                self.greet();
+                self.write_status()
+            }
+            NetworkEvent::Disconnected(peer) if peer == self.coordinator => {
+                self.performer.status.connected = false;
+                self.performer.output.say("the coordinator is gone: waiting for it to come back")?;
+                self.write_status()
+            }
+            NetworkEvent::Connected(_) => {
+                self.performer.status.fork_blind = false;
+                Ok(())
+            }
+            NetworkEvent::Disconnected(_) => Ok(()),
+            NetworkEvent::Rejected { from, why } => {
+                self.performer.rejections += 1;
+                tracing::debug!(?from, ?why, "a peer was wrong");
+                Ok(())
+            }
+        }
+    }
+
+    /// Says hello, so that the coordinator asks what it still wants to know, and catches up.
+    fn greet(&self) {
+        let (network, coordinator) = (self.performer.network.clone(), self.coordinator);
+        let task = self.machine.chain().task();
+        self.performer.fetcher.headers(self.machine.chain().next_index());
+        tokio::spawn(async move {
+            match network.request(coordinator, Request::Hello(task)).await {
+                Ok(Response::Task { .. }) => {}
+                Ok(_) => tracing::warn!("the coordinator greets in another tongue: update the older side"),
+                Err(error) => note(format!("the coordinator does not welcome this node: {error}")),
+            }
+        });
+    }
+
+    fn answer(&mut self, from: PeerKey, request: Request, reply: Reply) -> anyhow::Result<()> {
+        match request {
+            Request::ToNode(message) if from == self.coordinator => {
+                let _ = reply.send(Response::Accepted);
+                self.handle(Input::Message(message))
+            }
+            _ => {
+                let _ = reply.send(Response::Refused(Refusal::NotMine));
+                Ok(())
+            }
+        }
+    }
+
+    /// Gossip cannot do what a message cannot; it shows forks and rolled-back ledgers.
+    fn hear_gossip(&mut self, message: Gossip) -> anyhow::Result<()> {
+        match message {
+            Gossip::Plan(_) => Ok(()),
+            Gossip::Head(header) => {
+                let fork = matches!(
+                    self.machine.chain().check(&header),
+                    Err(ChainError::Fork { .. } | ChainError::Parent { .. })
+                );
+                if fork {
+                    let line = "FORK: the coordinator has signed two histories; keep both and tell the others";
+                    self.performer.status.note(line.into());
+                    note(line);
+                }
+                self.write_status()
+            }
+            Gossip::LedgerHead(head) if head.claimed_signer() == self.machine.id() => {
+                self.handle(Input::Message(ToNode::LaterHead(head)))
+            }
+            Gossip::LedgerHead(_) => Ok(()),
+        }
+    }
+
+    /// Looks at what other commands may have changed.
+    fn look(&mut self) -> anyhow::Result<()> {
+        let paused = self.home.is_paused();
+        self.handle(if paused { Input::Pause } else { Input::Resume })?;
+        let any = tokio::task::block_in_place(|| -> anyhow::Result<bool> {
+            Ok(self.home.conversations()?.counts()?.training > 0)
+        })?;
+        self.handle(Input::Conversations(any))
+    }
+
+    fn write_status(&mut self) -> anyhow::Result<()> {
+        let status = &mut self.performer.status;
+        let before = status.clone();
+        let traffic = self.performer.network.traffic();
+        let chain = self.machine.chain();
+        status.waits_for = match status.connected {
+            true => self.machine.waits_for().into(),
+            false => "a connection to the coordinator".into(),
+        };
+        status.round = self.machine.round().0;
+        status.version = chain.version().0;
+        status.head = chain.head().to_string();
+        status.rho = self.machine.ledger().spent(chain.task()).to_f64();
+        status.bytes_sent = traffic.total.bytes_sent;
+        status.bytes_received = traffic.total.bytes_received;
+        if *status != before || status.written_ms == 0 {
+            status.written_ms = now().0;
+            status.write(&self.home.join("status.json"))?;
+        }
+        Ok(())
+    }
+}
+
+fn start_network(home: &Home, task: &Task) -> anyhow::Result<(Handle, Events)> {
+    let genesis = &task.joined.genesis;
+    let config = network::NetworkConfig {
+        secret: store::keyfile::load_key(&home.join("node.key"))?,
+        role: Role::Node {
+            coordinator: genesis.coordinator,
+            addresses: task.joined.addresses.clone(),
+        },
+        task: task.id(),
+        members: Default::default(),
+        listen: home.config.network.listen.clone(),
+        limits: home.config.network.limits.clone(),
+        validator: validator(task.id(), genesis.coordinator),
+    };
+    Ok(network::start(config)?)
+}
+
+/// Unix milliseconds.
+pub(crate) fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Sleeps until a time; for ever without one.
+async fn until(time: Option<Time>) {
+    match time {
+        Some(time) => tokio::time::sleep(Duration::from_millis(time.since(now()))).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,74 @@
+//! Headers and states from the coordinator: every slice is verified before it is kept.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use network::{Handle, PeerKey};
+use protocol::node::Input;
+use store::Contents;
+use tokio::sync::mpsc;
+use wire::{Request, Response, StateHash, TaskId};
+
+/// Fetches what the machine asks for, one thing at a time.
+#[derive(Clone)]
+pub(super) struct Fetcher {
+    pub network: Handle,
+    pub coordinator: PeerKey,
+    pub task: TaskId,
+    pub inputs: mpsc::Sender<Input>,
+}
+
+impl Fetcher {
+    /// Asks for headers from a place in the chain on.
+    pub fn headers(&self, from: u64) {
+        let own = self.clone();
+        tokio::spawn(async move {
+            let request = Request::Headers { task: own.task, from };
+            match own.network.request(own.coordinator, request).await {
+                Ok(Response::Headers(headers)) => {
+                    let _ = own.inputs.send(Input::Headers(headers)).await;
+                }
+                Ok(_) => tracing::warn!("the coordinator answered something else than headers"),
+                Err(error) => tracing::debug!(%error, "no headers"),
+            }
+        });
+    }
+
+    /// Fetches the bytes of a state, slice by slice; a part that is here already is kept.
+    pub fn state(&self, hash: StateHash, states: Arc<Contents>) {
+        let own = self.clone();
+        tokio::spawn(async move {
+            match own.assemble(hash, &states).await {
+                Ok(bytes) => {
+                    let _ = own.inputs.send(Input::State(bytes)).await;
+                }
+                Err(error) => tracing::debug!(%error, "the newest version could not be fetched"),
+            }
+        });
+    }
+
+    async fn assemble(&self, hash: StateHash, states: &Contents) -> anyhow::Result<Vec<u8>> {
+        let place = self.network.request(self.coordinator, Request::State(hash)).await?;
+        let Response::State { content, length } = place else {
+            bail!("the coordinator answered something else than a state");
+        };
+        if length > STATE_LIMIT {
+            bail!("a state of {length} bytes is larger than any adapter's");
+        }
+        let mut assembly = states.assemble(content, length)?;
+        let missing: Vec<u64> = assembly.missing().collect();
+        for offset in missing {
+            let request = Request::Slice { content, offset };
+            let Response::Slice(slice) = self.network.request(self.coordinator, request).await?
+            else {
+                bail!("the coordinator answered something else than a slice");
+            };
+            assembly.add(offset, &slice)?;
+        }
+        assembly.finish()?;
+        states.get(content)?.context("the fetched state has gone from the store")
+    }
+}
+
+/// Parameters and two moments of a million coordinates, with room.
+const STATE_LIMIT: u64 = 64 << 20;

@@ -1,0 +1,52 @@
+//! What a start has to repair before the machine runs: the ledger's torn last entry.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use ed25519_dalek::SigningKey;
+use privacy::{EntryKind, Ledger, Limits, SavedState, read_ledger};
+use protocol::node::journal::Journal;
+use store::LedgerFile;
+use wire::{ContentHash, NodeId, TaskId};
+
+/// Opens the ledger; a torn last entry is charged at the largest cost unless the saved round
+/// proves that nothing was sent (promise 3).
+///
+/// # Errors
+/// If the file is damaged anywhere else, or cannot be written.
+pub(crate) fn open_ledger(
+    path: &Path,
+    key: SigningKey,
+    limits: Limits,
+    task: TaskId,
+    journal: Option<&Journal>,
+    now_ms: u64,
+) -> anyhow::Result<(LedgerFile, Ledger, Option<String>)> {
+    let (file, bytes) = LedgerFile::open(path)?;
+    let node = NodeId(key.verifying_key().to_bytes());
+    let saved = proved(&bytes, node, task, journal);
+    let (ledger, recovery) = Ledger::open(&bytes, key, limits, saved, now_ms)
+        .with_context(|| format!("the ledger {} cannot be trusted", path.display()))?;
+    let Some(replacement) = recovery.replacement else { return Ok((file, ledger, None)) };
+    drop(file);
+    program::write_atomically(path, &replacement)?;
+    let (file, _) = LedgerFile::open(path)?;
+    let told = match recovery.charged {
+        Some(rho) => format!("the ledger's last entry was cut off: charged at the largest cost, ρ = {rho}"),
+        None => "the ledger's last entry was cut off before anything was sent: nothing charged".into(),
+    };
+    Ok((file, ledger, Some(told)))
+}
+
+/// A contribution is persisted before its ledger entry and sent after it. So a persisted
+/// contribution that no whole entry names was not sent, and the torn entry can only be its own.
+fn proved(bytes: &[u8], node: NodeId, task: TaskId, journal: Option<&Journal>) -> SavedState {
+    let unknown = SavedState::Unknown { task: Some(task) };
+    let Some(contribution) = journal.and_then(Journal::contribution) else { return unknown };
+    let Ok(reading) = read_ledger(bytes, node) else { return unknown };
+    let hash: ContentHash = contribution.hash();
+    let named = reading.entries.iter().any(|entry| {
+        matches!(&entry.kind, EntryKind::Charged { contribution, .. } if *contribution == hash)
+    });
+    if named { unknown } else { SavedState::NothingSent }
+}

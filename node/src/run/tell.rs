@@ -1,0 +1,43 @@
+//! What the machine reports, in words for the owner.
+
+use protocol::node::Event;
+
+use crate::status::{Refused, Status};
+
+/// One line for the owner; `status` remembers it.
+pub(super) fn tell(event: &Event, status: &mut Status) -> String {
+    let line = line(event);
+    match event {
+        Event::Refused { round, why } => {
+            status.refused = Some(Refused { round: round.0, why: why.to_string() });
+        }
+        Event::Contributed { .. } => status.contributions += 1,
+        _ => {}
+    }
+    status.note(line.clone());
+    line
+}
+
+fn line(event: &Event) -> String {
+    match event {
+        Event::Refused { round, why } => format!("round {round}: refused: {why}"),
+        Event::Began { round, rho } => format!("round {round}: training (it will cost ρ = {rho})"),
+        Event::Contributed { round, rho } => {
+            format!("round {round}: charged ρ = {rho}, contribution sent")
+        }
+        Event::StayedOut { round, why } => {
+            format!("round {round}: stays out, nothing charged: {why}")
+        }
+        Event::BadDealer { member } => format!("member {member} dealt shares that do not open"),
+        Event::Adopted { version } => {
+            format!("version {version}: recomputed from its sum, and adopted")
+        }
+        Event::AdoptedByHash { version } => format!(
+            "version {version}: fetched by its hash; its signed history was verified, its sum was not recomputed here"
+        ),
+        Event::NoVersion { round, why } => format!("round {round}: no new version: {why}"),
+        Event::LedgerWasRolledBack { later } => format!(
+            "others have seen {later} entries of this node's ledger: it was restored from a backup; the missing rounds were charged at the largest cost"
+        ),
+    }
+}

@@ -1,0 +1,169 @@
+//! One joined swarm, as the node keeps it: what its invite said, the verified chain, the newest
+//! version's state, and the present round.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, bail};
+use protocol::node::{Record, journal::Journal};
+use serde::{Deserialize, Serialize};
+use store::{ChainFile, Contents, Snapshot};
+use version::{Chain, State};
+use wire::{CoordinatorId, Genesis, StateHash, TaskId};
+
+/// What was learned on joining; fixed from then on but for the addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// What the task is, for ever.
+    pub genesis: Genesis,
+    /// Where the coordinator listens.
+    pub addresses: Vec<String>,
+}
+
+const JOINED_LIMIT: usize = 1 << 16;
+const JOURNAL_LIMIT: usize = 1 << 24;
+
+/// The folder of one task.
+pub struct Task {
+    path: PathBuf,
+    /// What was learned on joining.
+    pub joined: Joined,
+}
+
+/// What a restart finds.
+pub struct Saved {
+    /// The chain so far.
+    pub chain: Chain,
+    /// The newest version's state, if it is here.
+    pub state: Option<State>,
+    /// The round that was going on.
+    pub journal: Option<Journal>,
+}
+
+/// The open files of a task, while the node runs.
+pub struct TaskFiles {
+    chain: ChainFile,
+    coordinator: CoordinatorId,
+    journal: Snapshot,
+    newest: Snapshot,
+    states: Arc<Contents>,
+}
+
+impl Task {
+    /// Keeps a newly joined task.
+    ///
+    /// # Errors
+    /// If it was joined before, or cannot be written.
+    pub fn create(tasks: &Path, joined: Joined) -> anyhow::Result<Self> {
+        let path = tasks.join(joined.genesis.task().to_string());
+        if path.join("task").exists() {
+            bail!("this node has joined \"{}\" already", joined.genesis.name);
+        }
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Snapshot::open(&path.join("task"))?.write(&wire::encode(&joined))?;
+        Ok(Self { path, joined })
+    }
+
+    /// Reads a joined task.
+    ///
+    /// # Errors
+    /// If its file is damaged.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let file = path.join("task");
+        let bytes = Snapshot::open(&file)?
+            .read()?
+            .with_context(|| format!("{} is missing: join again", file.display()))?;
+        let joined = wire::decode(&bytes, JOINED_LIMIT)
+            .with_context(|| format!("{} is damaged: leave this swarm and join again", file.display()))?;
+        Ok(Self { path: path.to_owned(), joined })
+    }
+
+    /// Which task.
+    pub fn id(&self) -> TaskId {
+        self.joined.genesis.task()
+    }
+
+    /// Where it is kept.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens its files. A torn last header was never acknowledged and is cut.
+    ///
+    /// # Errors
+    /// If one is damaged.
+    pub fn files(&self) -> anyhow::Result<(TaskFiles, Saved)> {
+        let genesis = self.joined.genesis.clone();
+        let coordinator = genesis.coordinator;
+        let (mut chain_file, chain, torn) = ChainFile::open(&self.path.join("chain"), genesis)?;
+        if torn.is_some() {
+            chain_file.cut_torn_tail()?;
+        }
+        let files = TaskFiles {
+            chain: chain_file,
+            coordinator,
+            journal: Snapshot::open(&self.path.join("round"))?,
+            newest: Snapshot::open(&self.path.join("newest"))?,
+            states: Arc::new(Contents::open(&self.path.join("states"))?),
+        };
+        let saved = Saved { state: files.state(&chain)?, journal: files.journal()?, chain };
+        Ok((files, saved))
+    }
+
+    /// Removes what is known of the task; the ledger stays.
+    ///
+    /// # Errors
+    /// If the folder cannot be removed.
+    pub fn remove(self) -> anyhow::Result<()> {
+        std::fs::remove_dir_all(&self.path)
+            .with_context(|| format!("cannot remove {}", self.path.display()))
+    }
+}
+
+impl TaskFiles {
+    /// Makes a record durable. Ledger entries go to the ledger's own file.
+    ///
+    /// # Errors
+    /// If anything was not durably written: the program must stop then.
+    pub fn persist(&mut self, record: &Record) -> anyhow::Result<()> {
+        match record {
+            Record::Ledger(_) => Ok(()),
+            Record::Round(journal) => Ok(self.journal.write(&wire::encode(journal))?),
+            Record::Chain { headers, state, .. } => {
+                if let Some(bytes) = state {
+                    let content = self.states.put(bytes)?;
+                    self.newest.write(&content.0)?;
+                    self.states.prune(&[content].into())?;
+                }
+                for header in headers {
+                    self.chain.append(&header.check(self.coordinator)?)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Where a state that is being fetched is put together.
+    pub fn states(&self) -> Arc<Contents> {
+        self.states.clone()
+    }
+
+    /// The newest state, if it is that of the chain's newest version.
+    fn state(&self, chain: &Chain) -> anyhow::Result<Option<State>> {
+        let Some(bytes) = self.newest.read()? else { return Ok(None) };
+        let Ok(content) = <[u8; 32]>::try_from(bytes.as_slice()) else { return Ok(None) };
+        let Some(bytes) = self.states.get(content.into())? else { return Ok(None) };
+        let state = State::decode(&bytes)?;
+        let wanted: StateHash = chain.state();
+        Ok((state.hash() == wanted).then_some(state))
+    }
+
+    fn journal(&self) -> anyhow::Result<Option<Journal>> {
+        let Some(bytes) = self.journal.read()? else { return Ok(None) };
+        wire::decode(&bytes, JOURNAL_LIMIT)
+            .map(Some)
+            .context("the present round's file is damaged: move `round` away to stay out of it")
+    }
+}
