@@ -66,7 +66,13 @@ pub struct Adapter {
 
 impl std::fmt::Debug for Adapter {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Adapter({:?}, rank {}, {} pairs)", self.spec.kind, self.spec.rank, self.pairs.len())
+        write!(
+            formatter,
+            "Adapter({:?}, rank {}, {} pairs)",
+            self.spec.kind,
+            self.spec.rank,
+            self.pairs.len()
+        )
     }
 }
 
@@ -82,7 +88,8 @@ impl AdapterSpec {
 
     /// Refuses what no model can have.
     pub fn check(&self) -> Result<(), ModelError> {
-        let refuse = |key, found: String, expected| Err(ModelError::AdapterSpec { key, found, expected });
+        let refuse =
+            |key, found: String, expected| Err(ModelError::AdapterSpec { key, found, expected });
         if !(1..=LARGEST_RANK).contains(&self.rank) {
             return refuse("rank", self.rank.to_string(), "from 1 to 1024");
         }
@@ -101,7 +108,8 @@ impl AdapterSpec {
     }
 
     fn pairs(&self, config: &Config) -> Vec<PairShape> {
-        let targets = Projection::ALL.into_iter().filter(|projection| self.targets.contains(projection));
+        let targets =
+            Projection::ALL.into_iter().filter(|projection| self.targets.contains(projection));
         let targets: Vec<Projection> = targets.collect();
         let in_layer = |layer| {
             targets.iter().map(move |&projection| {
@@ -127,11 +135,18 @@ impl Adapter {
             inputs: shape.inputs,
             outputs: shape.outputs,
         };
-        Ok(Adapter { spec: spec.clone(), pairs: spec.pairs(config).into_iter().map(pair).collect() })
+        Ok(Adapter {
+            spec: spec.clone(),
+            pairs: spec.pairs(config).into_iter().map(pair).collect(),
+        })
     }
 
     /// From trained parameters in their fixed order.
-    pub fn from_flat(config: &Config, spec: &AdapterSpec, flat: &[f32]) -> Result<Adapter, ModelError> {
+    pub fn from_flat(
+        config: &Config,
+        spec: &AdapterSpec,
+        flat: &[f32],
+    ) -> Result<Adapter, ModelError> {
         let mut adapter = Adapter::initial(config, spec)?;
         let expected = spec.parameter_count(config);
         if flat.len() != expected {
@@ -179,14 +194,17 @@ impl Adapter {
     /// As f32 tensors beside a model's weights, block by block.
     pub(crate) fn on(&self, transformer: &Transformer) -> Result<Vec<BlockAdapter>, ModelError> {
         let rank = self.spec.rank;
-        let mut blocks: Vec<BlockAdapter> = (0..transformer.depth()).map(|_| BlockAdapter::default()).collect();
+        let mut blocks: Vec<BlockAdapter> =
+            (0..transformer.depth()).map(|_| BlockAdapter::default()).collect();
         let matrix = |values: &[f32], rows: usize, columns: usize| {
             let tensor = Tensor::from_slice(values).view([rows as i64, columns as i64]);
             tensor.to_device(transformer.device()).to_kind(Kind::Float)
         };
         for pair in &self.pairs {
-            let fits = transformer.config.projection_shape(pair.projection) == (pair.outputs, pair.inputs);
-            let block = blocks.get_mut(pair.layer).filter(|_| fits).ok_or(ModelError::AdapterModel)?;
+            let fits =
+                transformer.config.projection_shape(pair.projection) == (pair.outputs, pair.inputs);
+            let block =
+                blocks.get_mut(pair.layer).filter(|_| fits).ok_or(ModelError::AdapterModel)?;
             block[pair.projection as usize] = Some(LowRank {
                 a: matrix(&pair.a, rank, pair.inputs),
                 b: matrix(&pair.b, pair.outputs, rank),

@@ -23,7 +23,8 @@ const SEED_NOTE: &str = "murmuration.seed";
 impl Adapter {
     /// Writes the folder. `base_model` is the name or path under which PEFT finds the base model, if it should.
     pub fn save(&self, folder: &Path, base_model: Option<&str>) -> Result<(), ModelError> {
-        std::fs::create_dir_all(folder).map_err(|source| ModelError::Write { file: folder.to_owned(), source })?;
+        std::fs::create_dir_all(folder)
+            .map_err(|source| ModelError::Write { file: folder.to_owned(), source })?;
         let rank = self.spec().rank;
         let mut tensors = BTreeMap::new();
         for pair in &self.pairs {
@@ -54,7 +55,10 @@ impl Adapter {
             let (a_name, b_name) = names(pair.layer, pair.projection);
             let a = numbers(&mut weights, &a_name, &[spec.rank, pair.inputs])?;
             if spec.kind == AdapterKind::FfaLora && !same_bits(&a, &pair.a) {
-                return Err(ModelError::FrozenPart { place: weights.path().to_owned(), name: a_name });
+                return Err(ModelError::FrozenPart {
+                    place: weights.path().to_owned(),
+                    name: a_name,
+                });
             }
             pair.a = a;
             pair.b = numbers(&mut weights, &b_name, &[pair.outputs, spec.rank])?;
@@ -83,7 +87,8 @@ fn numbers(file: &mut TensorFile, name: &str, shape: &[usize]) -> Result<Vec<f32
 }
 
 fn same_bits(left: &[f32], right: &[f32]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).all(|(left, right)| left.to_bits() == right.to_bits())
+    left.len() == right.len()
+        && left.iter().zip(right).all(|(left, right)| left.to_bits() == right.to_bits())
 }
 
 fn peft_config(spec: &AdapterSpec, base_model: Option<&str>) -> Value {
@@ -92,7 +97,8 @@ fn peft_config(spec: &AdapterSpec, base_model: Option<&str>) -> Value {
     targets.dedup();
     let targets: Vec<&str> = targets.into_iter().map(Projection::module).collect();
     // PEFT writes a whole number where it has one.
-    let alpha = if spec.alpha.fract() == 0.0 { json!(spec.alpha as i64) } else { json!(spec.alpha) };
+    let alpha =
+        if spec.alpha.fract() == 0.0 { json!(spec.alpha as i64) } else { json!(spec.alpha) };
     json!({
         "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base_model, "r": spec.rank,
         "lora_alpha": alpha, "target_modules": targets, "lora_dropout": 0.0, "bias": "none",
@@ -104,8 +110,8 @@ fn peft_config(spec: &AdapterSpec, base_model: Option<&str>) -> Value {
 fn read_spec(folder: &Path, weights: &TensorFile) -> Result<AdapterSpec, ModelError> {
     let file = folder.join(CONFIG);
     let bytes = read_file(&file)?;
-    let keys: Map<String, Value> =
-        serde_json::from_slice(&bytes).map_err(|source| ModelError::Json { file: file.clone(), source })?;
+    let keys: Map<String, Value> = serde_json::from_slice(&bytes)
+        .map_err(|source| ModelError::Json { file: file.clone(), source })?;
     let keys = Keys { file: &file, keys: &keys };
     refuse_unsupported(&keys)?;
     let kind = match weights.note(KIND_NOTE) {
@@ -115,7 +121,8 @@ fn read_spec(folder: &Path, weights: &TensorFile) -> Result<AdapterSpec, ModelEr
     };
     let seed = match weights.note(SEED_NOTE) {
         None => [0; 32],
-        Some(text) => seed(text).ok_or_else(|| unsupported_note(weights, SEED_NOTE, text, "64 hexadecimal digits"))?,
+        Some(text) => seed(text)
+            .ok_or_else(|| unsupported_note(weights, SEED_NOTE, text, "64 hexadecimal digits"))?,
     };
     let spec = AdapterSpec {
         kind,
@@ -128,9 +135,19 @@ fn read_spec(folder: &Path, weights: &TensorFile) -> Result<AdapterSpec, ModelEr
     Ok(spec)
 }
 
-fn unsupported_note(weights: &TensorFile, key: &str, found: &str, supported: &'static str) -> ModelError {
+fn unsupported_note(
+    weights: &TensorFile,
+    key: &str,
+    found: &str,
+    supported: &'static str,
+) -> ModelError {
     let found = found.chars().take(80).collect();
-    ModelError::Unsupported { file: weights.path().to_owned(), key: key.to_owned(), found, supported }
+    ModelError::Unsupported {
+        file: weights.path().to_owned(),
+        key: key.to_owned(),
+        found,
+        supported,
+    }
 }
 
 fn seed(text: &str) -> Option<[u8; 32]> {
@@ -151,7 +168,9 @@ fn targets(keys: &Keys) -> Result<Vec<Projection>, ModelError> {
         return Err(keys.unsupported("target_modules", &found, SUPPORTED));
     };
     let known = |value: &Value| {
-        let found = Projection::ALL.into_iter().find(|projection| value.as_str() == Some(projection.module()));
+        let found = Projection::ALL
+            .into_iter()
+            .find(|projection| value.as_str() == Some(projection.module()));
         found.ok_or_else(|| keys.unsupported("target_modules", &value.to_string(), SUPPORTED))
     };
     let mut targets = list.iter().map(known).collect::<Result<Vec<Projection>, ModelError>>()?;
@@ -166,7 +185,8 @@ fn refuse_unsupported(keys: &Keys) -> Result<(), ModelError> {
     if kind != "LORA" {
         return Err(keys.unsupported("peft_type", kind, "LORA"));
     }
-    for key in ["use_rslora", "use_dora", "use_qalora", "use_bdlora", "fan_in_fan_out", "lora_bias"] {
+    for key in ["use_rslora", "use_dora", "use_qalora", "use_bdlora", "fan_in_fan_out", "lora_bias"]
+    {
         if keys.flag(key, false)? {
             return Err(keys.unsupported(key, "true", "false"));
         }

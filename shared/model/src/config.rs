@@ -78,7 +78,9 @@ pub struct Config {
 }
 
 /// One of the seven linear maps of a block, in the order in which their parameters travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+)]
 pub enum Projection {
     /// Query.
     #[serde(rename = "q")]
@@ -131,7 +133,9 @@ impl Projection {
     /// The module's path inside a block, such as `self_attn.q_proj`.
     pub fn path(self) -> String {
         let part = match self {
-            Projection::Query | Projection::Key | Projection::Value | Projection::Output => "self_attn",
+            Projection::Query | Projection::Key | Projection::Value | Projection::Output => {
+                "self_attn"
+            }
             Projection::Gate | Projection::Up | Projection::Down => "mlp",
         };
         format!("{part}.{}", self.module())
@@ -141,8 +145,8 @@ impl Projection {
 impl Config {
     /// Reads config.json's bytes; `file` is named in errors.
     pub fn from_json(bytes: &[u8], file: &Path) -> Result<Config, ModelError> {
-        let keys: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|source| ModelError::Json { file: file.to_owned(), source })?;
+        let keys: Map<String, Value> = serde_json::from_slice(bytes)
+            .map_err(|source| ModelError::Json { file: file.to_owned(), source })?;
         let keys = Keys { file, keys: &keys };
         let family = match keys.text("model_type")? {
             "llama" => Family::Llama,
@@ -219,7 +223,8 @@ impl Config {
 
     /// Every tensor of the model with its shape, in canonical order.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
-        let mut tensors = vec![("model.embed_tokens.weight".to_owned(), vec![self.vocabulary, self.hidden])];
+        let mut tensors =
+            vec![("model.embed_tokens.weight".to_owned(), vec![self.vocabulary, self.hidden])];
         for layer in 0..self.layers {
             let prefix = format!("model.layers.{layer}");
             tensors.push((format!("{prefix}.input_layernorm.weight"), vec![self.hidden]));
@@ -257,19 +262,39 @@ impl Config {
     fn check_heads(&self, keys: &Keys) -> Result<(), ModelError> {
         if self.heads % self.key_value_heads != 0 {
             let found = self.key_value_heads.to_string();
-            return Err(keys.unsupported("num_key_value_heads", &found, "a divisor of num_attention_heads"));
+            return Err(keys.unsupported(
+                "num_key_value_heads",
+                &found,
+                "a divisor of num_attention_heads",
+            ));
         }
         if self.head_dimension == 0 || self.head_dimension % 2 != 0 {
-            return Err(keys.unsupported("head_dim", &self.head_dimension.to_string(), "an even number above 0"));
+            return Err(keys.unsupported(
+                "head_dim",
+                &self.head_dimension.to_string(),
+                "an even number above 0",
+            ));
         }
         if self.layers > LARGEST_DEPTH {
-            return Err(keys.unsupported("num_hidden_layers", &self.layers.to_string(), "at most 1024"));
+            return Err(keys.unsupported(
+                "num_hidden_layers",
+                &self.layers.to_string(),
+                "at most 1024",
+            ));
         }
         if (self.heads * self.head_dimension) as u64 > LARGEST_COUNT {
-            return Err(keys.unsupported("num_attention_heads", &self.heads.to_string(), "heads × head_dim ≤ 16777216"));
+            return Err(keys.unsupported(
+                "num_attention_heads",
+                &self.heads.to_string(),
+                "heads × head_dim ≤ 16777216",
+            ));
         }
         if !(self.norm_epsilon.is_finite() && self.norm_epsilon > 0.0) {
-            return Err(keys.unsupported("rms_norm_eps", &self.norm_epsilon.to_string(), "a number above 0"));
+            return Err(keys.unsupported(
+                "rms_norm_eps",
+                &self.norm_epsilon.to_string(),
+                "a number above 0",
+            ));
         }
         Ok(())
     }
@@ -293,7 +318,9 @@ fn refuse_unsupported(keys: &Keys) -> Result<(), ModelError> {
         return Err(keys.unsupported("partial_rotary_factor", "a part", "1"));
     }
     match keys.present("quantization_config") {
-        Some(_) => Err(keys.unsupported("quantization_config", "set", "weights that are not quantised")),
+        Some(_) => {
+            Err(keys.unsupported("quantization_config", "set", "weights that are not quantised"))
+        }
         None => Ok(()),
     }
 }
@@ -311,7 +338,8 @@ fn rope(keys: &Keys) -> Result<Rope, ModelError> {
     };
     let inner = Keys { file: keys.file, keys: table };
     let theta = inner.number("rope_theta", Some(top_level))?;
-    let kind = inner.optional_text("rope_type")?.or(inner.optional_text("type")?).unwrap_or("default");
+    let kind =
+        inner.optional_text("rope_type")?.or(inner.optional_text("type")?).unwrap_or("default");
     match kind {
         "default" => positive_theta(keys, theta, None),
         "llama3" => positive_theta(keys, theta, Some(llama3(&inner)?)),
@@ -319,7 +347,11 @@ fn rope(keys: &Keys) -> Result<Rope, ModelError> {
     }
 }
 
-fn positive_theta(keys: &Keys, theta: f64, scaling: Option<Llama3Scaling>) -> Result<Rope, ModelError> {
+fn positive_theta(
+    keys: &Keys,
+    theta: f64,
+    scaling: Option<Llama3Scaling>,
+) -> Result<Rope, ModelError> {
     if !(theta.is_finite() && theta > 0.0) {
         return Err(keys.unsupported("rope_theta", &theta.to_string(), "a number above 0"));
     }
@@ -334,9 +366,14 @@ fn llama3(keys: &Keys) -> Result<Llama3Scaling, ModelError> {
         original_positions: keys.count("original_max_position_embeddings")?,
     };
     if !(scaling.factor >= 1.0 && scaling.factor.is_finite()) {
-        return Err(keys.unsupported("factor", &scaling.factor.to_string(), "a number of at least 1"));
+        return Err(keys.unsupported(
+            "factor",
+            &scaling.factor.to_string(),
+            "a number of at least 1",
+        ));
     }
-    let ordered = 0.0 < scaling.low_frequency_factor && scaling.low_frequency_factor < scaling.high_frequency_factor;
+    let ordered = 0.0 < scaling.low_frequency_factor
+        && scaling.low_frequency_factor < scaling.high_frequency_factor;
     if !(ordered && scaling.high_frequency_factor.is_finite()) {
         return Err(keys.unsupported(
             "low_freq_factor",
@@ -359,7 +396,12 @@ impl<'a> Keys<'a> {
         self.keys.get(key).filter(|value| !value.is_null())
     }
 
-    pub(crate) fn unsupported(&self, key: &str, found: &str, supported: &'static str) -> ModelError {
+    pub(crate) fn unsupported(
+        &self,
+        key: &str,
+        found: &str,
+        supported: &'static str,
+    ) -> ModelError {
         ModelError::Unsupported {
             file: self.file.to_owned(),
             key: key.to_owned(),
@@ -388,7 +430,9 @@ impl<'a> Keys<'a> {
         let Some(value) = self.present(key) else { return Ok(None) };
         match value.as_u64() {
             Some(count) if (1..=LARGEST_COUNT).contains(&count) => Ok(Some(count as usize)),
-            _ => Err(self.unsupported(key, &value.to_string(), "a whole number from 1 to 16777216")),
+            _ => {
+                Err(self.unsupported(key, &value.to_string(), "a whole number from 1 to 16777216"))
+            }
         }
     }
 
@@ -418,7 +462,9 @@ impl<'a> Keys<'a> {
     fn tokens(&self, key: &str) -> Result<Vec<u32>, ModelError> {
         let token = |value: &Value| {
             let token = value.as_u64().and_then(|token| u32::try_from(token).ok());
-            token.ok_or_else(|| self.unsupported(key, &value.to_string(), "a token or a list of tokens"))
+            token.ok_or_else(|| {
+                self.unsupported(key, &value.to_string(), "a token or a list of tokens")
+            })
         };
         match self.present(key) {
             None => Ok(Vec::new()),

@@ -27,7 +27,11 @@ impl Device {
             Device::Cpu => Ok(tch::Device::Cpu),
             Device::Cuda(index) => {
                 let available = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
-                if index < available { Ok(tch::Device::Cuda(index)) } else { Err(ModelError::Device { index, available }) }
+                if index < available {
+                    Ok(tch::Device::Cuda(index))
+                } else {
+                    Err(ModelError::Device { index, available })
+                }
             }
         }
     }

@@ -183,7 +183,9 @@ pub enum ModelError {
         name: String,
     },
     /// An adapter made for another shape of model.
-    #[error("the adapter was made for a model of another shape: use the base model it was made with")]
+    #[error(
+        "the adapter was made for a model of another shape: use the base model it was made with"
+    )]
     AdapterModel,
     /// A recipe with a value that makes no sense.
     #[error("recipe: `{key}` is {found}; it must be {expected}")]
@@ -196,7 +198,9 @@ pub enum ModelError {
         expected: &'static str,
     },
     /// No token of the conversations is spoken by a role that is trained.
-    #[error("nothing to train on: none of the {conversations} conversations has a token of the roles {roles:?}")]
+    #[error(
+        "nothing to train on: none of the {conversations} conversations has a token of the roles {roles:?}"
+    )]
     NothingToTrain {
         /// Conversations given.
         conversations: usize,
@@ -226,7 +230,9 @@ pub enum ModelError {
         positions: usize,
     },
     /// A device that this libtorch does not offer.
-    #[error("CUDA device {index} is not there: this libtorch sees {available}; choose the device `cpu`")]
+    #[error(
+        "CUDA device {index} is not there: this libtorch sees {available}; choose the device `cpu`"
+    )]
     Device {
         /// The device asked for.
         index: usize,

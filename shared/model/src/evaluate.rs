@@ -77,7 +77,8 @@ impl std::iter::Sum for Score {
 
 impl std::iter::Sum for Evaluation {
     fn sum<Evaluations: Iterator<Item = Evaluation>>(evaluations: Evaluations) -> Evaluation {
-        let (whole, roles): (Vec<Score>, Vec<Score>) = evaluations.map(|one| (one.whole, one.roles)).unzip();
+        let (whole, roles): (Vec<Score>, Vec<Score>) =
+            evaluations.map(|one| (one.whole, one.roles)).unzip();
         Evaluation { whole: whole.into_iter().sum(), roles: roles.into_iter().sum() }
     }
 }
@@ -159,17 +160,31 @@ fn evaluate_windows(
     let places: Vec<i64> = windows
         .iter()
         .enumerate()
-        .flat_map(|(row, window)| (0..window.tokens.len()).map(move |place| (row * longest + place) as i64))
+        .flat_map(|(row, window)| {
+            (0..window.tokens.len()).map(move |place| (row * longest + place) as i64)
+        })
         .collect();
-    let targets: Vec<i64> = windows.iter().flat_map(|window| &window.targets).map(|&id| i64::from(id)).collect();
+    let targets: Vec<i64> =
+        windows.iter().flat_map(|window| &window.targets).map(|&id| i64::from(id)).collect();
     let device = transformer.device();
     let (losses, hits) = tch::no_grad(|| {
-        let tokens = Tensor::from_slice(&tokens).view([windows.len() as i64, longest as i64]).to_device(device);
+        let tokens = Tensor::from_slice(&tokens)
+            .view([windows.len() as i64, longest as i64])
+            .to_device(device);
         let hidden = transformer.hidden(&tokens, adapter, None);
-        let hidden = hidden.view([-1, hidden.size()[2]]).index_select(0, &Tensor::from_slice(&places).to_device(device));
-        losses_and_hits(transformer.head(), &hidden, &Tensor::from_slice(&targets).to_device(device), stop)
+        let hidden = hidden
+            .view([-1, hidden.size()[2]])
+            .index_select(0, &Tensor::from_slice(&places).to_device(device));
+        losses_and_hits(
+            transformer.head(),
+            &hidden,
+            &Tensor::from_slice(&targets).to_device(device),
+            stop,
+        )
     })?;
-    let owners = windows.iter().flat_map(|window| window.named.iter().map(|&named| (window.conversation, named)));
+    let owners = windows
+        .iter()
+        .flat_map(|window| window.named.iter().map(|&named| (window.conversation, named)));
     for ((conversation, named), (loss, hit)) in owners.zip(losses.into_iter().zip(hits)) {
         evaluations[conversation].whole.add(loss, hit);
         if named {

@@ -133,13 +133,15 @@ fn check(recipe: &GenerationRecipe) -> Result<(), ModelError> {
 /// One token by its score.
 fn choose(scores: &[f32], recipe: &GenerationRecipe, generator: &mut ChaCha20Rng) -> u32 {
     let mut order: Vec<u32> = (0..scores.len() as u32).collect();
-    let by_score = |left: &u32, right: &u32| scores[*right as usize].total_cmp(&scores[*left as usize]);
+    let by_score =
+        |left: &u32, right: &u32| scores[*right as usize].total_cmp(&scores[*left as usize]);
     if recipe.temperature == 0.0 {
         return order.into_iter().min_by(by_score).unwrap_or(0);
     }
     order.sort_by(by_score);
     let highest = f64::from(scores[order[0] as usize]);
-    let weight = |token: u32| ((f64::from(scores[token as usize]) - highest) / recipe.temperature).exp();
+    let weight =
+        |token: u32| ((f64::from(scores[token as usize]) - highest) / recipe.temperature).exp();
     let weights: Vec<f64> = order.iter().map(|&token| weight(token)).collect();
     let kept = kept(&weights, recipe.top_p);
     let mut left = f64::from(uniform(generator)) * weights[..kept].iter().sum::<f64>();
@@ -188,7 +190,13 @@ mod tests {
     #[test]
     fn draws_follow_the_scores() {
         let close = |shares: Vec<f64>, expected: [f64; 4]| {
-            assert!(shares.iter().zip(expected).all(|(share, expected)| (share - expected).abs() < 0.02), "{shares:?}");
+            assert!(
+                shares
+                    .iter()
+                    .zip(expected)
+                    .all(|(share, expected)| (share - expected).abs() < 0.02),
+                "{shares:?}"
+            );
         };
         close(shares(1.0, 1.0), [0.125, 0.25, 0.5, 0.125]);
         close(shares(0.5, 1.0), [1.0 / 22.0, 4.0 / 22.0, 16.0 / 22.0, 1.0 / 22.0]);

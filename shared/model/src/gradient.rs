@@ -98,8 +98,14 @@ fn output_layer(
         Trained::Everything => Some(head.detach().zeros_like()),
         Trained::Adapter(_) => None,
     };
-    let (loss, gradient) =
-        loss_and_gradient(&head.detach(), &hidden, &targets, &weights, head_gradient.as_mut(), stop)?;
+    let (loss, gradient) = loss_and_gradient(
+        &head.detach(),
+        &hidden,
+        &targets,
+        &weights,
+        head_gradient.as_mut(),
+        stop,
+    )?;
     if let Some(gradient) = head_gradient {
         pull(head, &gradient);
     }

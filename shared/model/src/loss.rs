@@ -37,7 +37,8 @@ pub(crate) fn loss_and_gradient(
             let losses = (&normaliser - scores.gather(1, &target, false)) * &weight;
             total += losses.sum(Kind::Double);
             let one = Tensor::ones_like(&weight);
-            let slope = scores.g_sub_(&normaliser).exp_().scatter_add_(1, &target, &-one).g_mul_(&weight);
+            let slope =
+                scores.g_sub_(&normaliser).exp_().scatter_add_(1, &target, &-one).g_mul_(&weight);
             let slope = slope.to_kind(hidden.kind());
             gradients.push(slope.mm(head));
             if let Some(gradient) = head_gradient.as_deref_mut() {
@@ -60,10 +61,13 @@ pub(crate) fn losses_and_hits(
         for (start, count) in chunks(hidden.size()[0], head.size()[0]) {
             stop.check()?;
             let target = targets.narrow(0, start, count);
-            let scores = hidden.narrow(0, start, count).linear(head, None::<Tensor>).to_kind(Kind::Float);
+            let scores =
+                hidden.narrow(0, start, count).linear(head, None::<Tensor>).to_kind(Kind::Float);
             let chosen = scores.gather(1, &target.unsqueeze(1), false).squeeze_dim(1);
             losses.extend(floats(&(scores.logsumexp([1], false) - chosen)));
-            hits.extend(integers(&scores.argmax(1, false).eq_tensor(&target)).iter().map(|&hit| hit != 0));
+            hits.extend(
+                integers(&scores.argmax(1, false).eq_tensor(&target)).iter().map(|&hit| hit != 0),
+            );
         }
         Ok((losses, hits))
     })

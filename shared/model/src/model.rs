@@ -41,12 +41,18 @@ impl LanguageModel {
     }
 
     /// Loads a Hugging Face folder; the weights are held in the given precision.
-    pub fn load_in(folder: &Path, device: Device, precision: Precision) -> Result<LanguageModel, ModelError> {
+    pub fn load_in(
+        folder: &Path,
+        device: Device,
+        precision: Precision,
+    ) -> Result<LanguageModel, ModelError> {
         let device = device.checked()?;
         let files = companions(folder)?;
         let file = folder.join("config.json");
-        let bytes = files.get("config.json").map_or_else(|| read_file(&file), |bytes| Ok(bytes.clone()))?;
-        let config = with_end_tokens(Config::from_json(&bytes, &file)?, files.get("generation_config.json"));
+        let bytes =
+            files.get("config.json").map_or_else(|| read_file(&file), |bytes| Ok(bytes.clone()))?;
+        let config =
+            with_end_tokens(Config::from_json(&bytes, &file)?, files.get("generation_config.json"));
         let tokenizer = ChatTokenizer::load(folder)?;
         if tokenizer.vocabulary() > config.vocabulary {
             return Err(ModelError::Vocabulary {
@@ -59,7 +65,10 @@ impl LanguageModel {
         let mut tensors = BTreeMap::new();
         read_tensors(folder, &config, |name, stored| {
             hash_tensor(&mut hasher, name, stored);
-            tensors.insert(name.to_owned(), stored.to_tensor().to_kind(precision.kind()).to_device(device));
+            tensors.insert(
+                name.to_owned(),
+                stored.to_tensor().to_kind(precision.kind()).to_device(device),
+            );
         })?;
         let transformer = Transformer::from_tensors(config, tensors);
         Ok(LanguageModel { transformer, tokenizer, hash: *hasher.finalize().as_bytes(), files })
@@ -85,7 +94,11 @@ impl LanguageModel {
     /// Scores of the next token after each token of one text, uncached: [tokens][vocabulary].
     ///
     /// For tests and measurements: a long text with a large vocabulary needs a lot of memory.
-    pub fn logits(&self, tokens: &[u32], adapter: Option<&Adapter>) -> Result<Vec<Vec<f32>>, ModelError> {
+    pub fn logits(
+        &self,
+        tokens: &[u32],
+        adapter: Option<&Adapter>,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
         self.check_tokens(tokens)?;
         let low_rank = adapter.map(|adapter| adapter.on(&self.transformer)).transpose()?;
         let flat = tch::no_grad(|| {
@@ -103,7 +116,9 @@ impl LanguageModel {
         let merged = tch::no_grad(|| {
             self.transformer.map(|name, weight| {
                 let Some((layer, projection)) = place_of(name) else { return weight.copy() };
-                let Some(low_rank) = &additions[layer][projection as usize] else { return weight.copy() };
+                let Some(low_rank) = &additions[layer][projection as usize] else {
+                    return weight.copy();
+                };
                 let change = low_rank.b.matmul(&low_rank.a) * low_rank.scale;
                 (weight.to_kind(tch::Kind::Float) + change).to_kind(weight.kind())
             })
@@ -119,10 +134,15 @@ impl LanguageModel {
 
     /// Writes a Hugging Face folder. Weights are rounded to `precision`; the other files are as they were read.
     pub fn save(&self, folder: &Path, precision: Precision) -> Result<(), ModelError> {
-        std::fs::create_dir_all(folder).map_err(|source| ModelError::Write { file: folder.to_owned(), source })?;
+        std::fs::create_dir_all(folder)
+            .map_err(|source| ModelError::Write { file: folder.to_owned(), source })?;
         save_weights(&self.transformer, folder, precision)?;
         for (name, bytes) in &self.files {
-            let bytes = if *name == "config.json" { with_precision(bytes, precision) } else { bytes.clone() };
+            let bytes = if *name == "config.json" {
+                with_precision(bytes, precision)
+            } else {
+                bytes.clone()
+            };
             write_file(&folder.join(name), &bytes)?;
         }
         Ok(())
@@ -147,7 +167,9 @@ impl LanguageModel {
     }
 
     fn tokenizer_again(&self) -> Result<ChatTokenizer, ModelError> {
-        let file = |name: &str, default: &'static [u8]| self.files.get(name).map_or(default, Vec::as_slice);
+        let file = |name: &str, default: &'static [u8]| {
+            self.files.get(name).map_or(default, Vec::as_slice)
+        };
         let template = self.files.get("chat_template.jinja").map(Vec::as_slice);
         let config = file("tokenizer_config.json", b"{}");
         ChatTokenizer::from_bytes(file("tokenizer.json", b""), config, template, Path::new("."))
@@ -167,7 +189,9 @@ fn with_end_tokens(mut config: Config, generation: Option<&Vec<u8>>) -> Config {
         Some(one) => vec![one.clone()],
         None => Vec::new(),
     };
-    config.end_tokens.extend(named.iter().filter_map(Value::as_u64).filter_map(|token| u32::try_from(token).ok()));
+    config.end_tokens.extend(
+        named.iter().filter_map(Value::as_u64).filter_map(|token| u32::try_from(token).ok()),
+    );
     config.end_tokens.sort_unstable();
     config.end_tokens.dedup();
     config
@@ -193,7 +217,10 @@ fn read_tensors(
     }
     for (name, shape) in &expected {
         let Some(&home) = homes.get(name) else {
-            return Err(ModelError::MissingTensor { place: files[0].path().to_owned(), name: name.clone() });
+            return Err(ModelError::MissingTensor {
+                place: files[0].path().to_owned(),
+                name: name.clone(),
+            });
         };
         take(name, &files[home].read_as(name, shape)?);
     }

@@ -32,13 +32,22 @@ pub enum Optimizer {
 impl Optimizer {
     /// AdamW with the usual constants and no decay.
     pub fn adamw(learning_rate: f64) -> Optimizer {
-        Optimizer::AdamW { learning_rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
+        Optimizer::AdamW {
+            learning_rate,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+        }
     }
 
     /// Refuses numbers outside their ranges.
     pub(crate) fn check(&self) -> Result<(), ModelError> {
-        let share = |key, value: f64| check(key, value, (0.0..1.0).contains(&value), "from 0 up to, not including, 1");
-        let positive = |key, value: f64| check(key, value, value > 0.0 && value.is_finite(), "above 0");
+        let share = |key, value: f64| {
+            check(key, value, (0.0..1.0).contains(&value), "from 0 up to, not including, 1")
+        };
+        let positive =
+            |key, value: f64| check(key, value, value > 0.0 && value.is_finite(), "above 0");
         match *self {
             Optimizer::Sgd { learning_rate, momentum } => {
                 positive("learning_rate", learning_rate)?;
@@ -49,13 +58,23 @@ impl Optimizer {
                 share("beta1", beta1)?;
                 share("beta2", beta2)?;
                 positive("epsilon", epsilon)?;
-                check("weight_decay", weight_decay, weight_decay >= 0.0 && weight_decay.is_finite(), "at least 0")
+                check(
+                    "weight_decay",
+                    weight_decay,
+                    weight_decay >= 0.0 && weight_decay.is_finite(),
+                    "at least 0",
+                )
             }
         }
     }
 }
 
-fn check(key: &'static str, value: f64, holds: bool, expected: &'static str) -> Result<(), ModelError> {
+fn check(
+    key: &'static str,
+    value: f64,
+    holds: bool,
+    expected: &'static str,
+) -> Result<(), ModelError> {
     if holds { Ok(()) } else { Err(ModelError::Recipe { key, found: value.to_string(), expected }) }
 }
 
@@ -123,7 +142,8 @@ impl Training {
     }
 
     fn adamw(&mut self, index: usize, gradient: &Tensor, factor: f64) {
-        let Optimizer::AdamW { learning_rate, beta1, beta2, epsilon, weight_decay } = self.rule else {
+        let Optimizer::AdamW { learning_rate, beta1, beta2, epsilon, weight_decay } = self.rule
+        else {
             unreachable!("step() calls this for AdamW only")
         };
         let rate = learning_rate * factor;
@@ -144,7 +164,8 @@ impl Training {
 
 /// Scales all gradients together so that their joint L2 norm is at most `longest`.
 fn shorten(gradients: &[Tensor], longest: f64) {
-    let squares: Vec<Tensor> = gradients.iter().map(|gradient| gradient.square().sum(None::<tch::Kind>)).collect();
+    let squares: Vec<Tensor> =
+        gradients.iter().map(|gradient| gradient.square().sum(None::<tch::Kind>)).collect();
     let length = Tensor::stack(&squares, 0).sum(None::<tch::Kind>).double_value(&[]).sqrt();
     if length > longest {
         for gradient in gradients {

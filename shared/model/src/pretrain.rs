@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 use tch::{Kind, Tensor};
 
+use crate::ModelError;
 use crate::config::Config;
 use crate::device::{Device, Precision};
 use crate::gradient::{Part, Trained, accumulate, rows_a_part};
@@ -19,7 +20,6 @@ use crate::safetensors_file::{Saved, write, write_file};
 use crate::stop::StopToken;
 use crate::threads::on_own_thread;
 use crate::transformer::Transformer;
-use crate::ModelError;
 
 /// How to pre-train.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +70,11 @@ pub struct Pretraining {
 impl Pretraining {
     /// Random weights for a configuration: normal with deviation 0.02, maps into the residual stream smaller by
     /// √(2·layers) (Radford et al. 2019, GPT-2, section 2.3), norms 1, biases 0.
-    pub fn new(config: &Config, recipe: PretrainingRecipe, device: Device) -> Result<Pretraining, ModelError> {
+    pub fn new(
+        config: &Config,
+        recipe: PretrainingRecipe,
+        device: Device,
+    ) -> Result<Pretraining, ModelError> {
         check(&recipe, config)?;
         let device = device.checked()?;
         let random = config.tensors().into_iter().enumerate().map(|(index, (name, shape))| {
@@ -95,8 +99,11 @@ impl Pretraining {
     ) -> Result<(), ModelError> {
         check_stream(training, &self.model.config, self.recipe.sequence_length)?;
         check_stream(held_out, &self.model.config, self.recipe.sequence_length)?;
-        let own = Pretraining { model: self.model.map(|_, tensor| tensor), recipe: self.recipe.clone() };
-        on_own_thread("pretraining", self.recipe.threads, move || own.steps(training, held_out, stop, progress))
+        let own =
+            Pretraining { model: self.model.map(|_, tensor| tensor), recipe: self.recipe.clone() };
+        on_own_thread("pretraining", self.recipe.threads, move || {
+            own.steps(training, held_out, stop, progress)
+        })
     }
 
     fn steps(
@@ -153,16 +160,18 @@ impl Pretraining {
     pub fn measure(&self, stream: &[u32], stop: &StopToken) -> Result<f64, ModelError> {
         let length = self.recipe.sequence_length;
         check_stream(stream, &self.model.config, length)?;
-        let windows: Vec<&[u32]> =
-            stream.windows(length + 1).step_by(length).collect();
+        let windows: Vec<&[u32]> = stream.windows(length + 1).step_by(length).collect();
         let (mut total, mut count) = (0.0, 0);
         tch::no_grad(|| {
             for some in windows.chunks(self.recipe.batch) {
-                let tokens: Vec<i64> = some.iter().flat_map(|window| window.iter().map(|&id| i64::from(id))).collect();
-                let (tokens, targets) = inputs_and_targets(&tokens, some.len(), length, &self.model);
+                let tokens: Vec<i64> =
+                    some.iter().flat_map(|window| window.iter().map(|&id| i64::from(id))).collect();
+                let (tokens, targets) =
+                    inputs_and_targets(&tokens, some.len(), length, &self.model);
                 let hidden = self.model.hidden(&tokens, None, None);
                 let hidden = hidden.view([-1, hidden.size()[2]]);
-                let (losses, _) = losses_and_hits(self.model.head(), &hidden, &targets.view(-1), stop)?;
+                let (losses, _) =
+                    losses_and_hits(self.model.head(), &hidden, &targets.view(-1), stop)?;
                 total += losses.iter().map(|&loss| f64::from(loss)).sum::<f64>();
                 count += losses.len();
             }
@@ -178,7 +187,8 @@ impl Pretraining {
         tokenizer_json: &[u8],
         tokenizer_config: &Value,
     ) -> Result<(), ModelError> {
-        std::fs::create_dir_all(folder).map_err(|source| ModelError::Write { file: folder.to_owned(), source })?;
+        std::fs::create_dir_all(folder)
+            .map_err(|source| ModelError::Write { file: folder.to_owned(), source })?;
         save_weights(&self.model, folder, precision)?;
         let config = self.model.config.to_json(precision.name());
         write_file(&folder.join("config.json"), pretty(&config).as_bytes())?;
@@ -188,10 +198,15 @@ impl Pretraining {
 }
 
 /// Writes model.safetensors.
-pub(crate) fn save_weights(model: &Transformer, folder: &Path, precision: Precision) -> Result<(), ModelError> {
+pub(crate) fn save_weights(
+    model: &Transformer,
+    folder: &Path,
+    precision: Precision,
+) -> Result<(), ModelError> {
     let tensors = model.tensors().into_iter();
-    let saved: BTreeMap<String, Saved> =
-        tensors.map(|(name, tensor)| (name, Saved::from_tensor(&tensor.to_kind(precision.kind())))).collect();
+    let saved: BTreeMap<String, Saved> = tensors
+        .map(|(name, tensor)| (name, Saved::from_tensor(&tensor.to_kind(precision.kind()))))
+        .collect();
     write(&folder.join("model.safetensors"), &saved, &[("format", "pt".to_owned())])
 }
 
@@ -232,7 +247,11 @@ fn check(recipe: &PretrainingRecipe, config: &Config) -> Result<(), ModelError> 
 fn check_stream(stream: &[u32], config: &Config, length: usize) -> Result<(), ModelError> {
     if stream.len() <= length {
         let found = format!("{length} for a stream of {} tokens", stream.len());
-        return Err(ModelError::Recipe { key: "sequence_length", found, expected: "shorter than the stream" });
+        return Err(ModelError::Recipe {
+            key: "sequence_length",
+            found,
+            expected: "shorter than the stream",
+        });
     }
     match stream.iter().find(|&&token| token as usize >= config.vocabulary) {
         Some(&token) => Err(ModelError::Token { token, vocabulary: config.vocabulary }),
@@ -261,12 +280,20 @@ fn schedule(recipe: &PretrainingRecipe, step: usize) -> f64 {
     }
     let span = (recipe.steps - recipe.warm_up_steps).max(1) as f64;
     let done = (step - recipe.warm_up_steps) as f64 / span;
-    recipe.final_share + (1.0 - recipe.final_share) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+    recipe.final_share
+        + (1.0 - recipe.final_share) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
 }
 
 /// [count · (length + 1)] tokens → inputs and targets, each [count, length].
-fn inputs_and_targets(tokens: &[i64], count: usize, length: usize, model: &Transformer) -> (Tensor, Tensor) {
-    let all = Tensor::from_slice(tokens).view([count as i64, length as i64 + 1]).to_device(model.device());
+fn inputs_and_targets(
+    tokens: &[i64],
+    count: usize,
+    length: usize,
+    model: &Transformer,
+) -> (Tensor, Tensor) {
+    let all = Tensor::from_slice(tokens)
+        .view([count as i64, length as i64 + 1])
+        .to_device(model.device());
     let inputs = all.narrow(1, 0, length as i64).contiguous();
     let targets = all.narrow(1, 1, length as i64).contiguous();
     (inputs, targets)

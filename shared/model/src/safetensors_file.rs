@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, Metadata, View};
 use safetensors::SafeTensorError;
+use safetensors::tensor::{Dtype, Metadata, View};
 use serde_json::Value;
 use tch::{Kind, Tensor};
 
@@ -75,10 +75,12 @@ impl TensorFile {
 
     /// Reads one tensor's bytes.
     pub(crate) fn read(&mut self, name: &str) -> Result<Stored, ModelError> {
-        let missing = || ModelError::MissingTensor { place: self.path.clone(), name: name.to_owned() };
+        let missing =
+            || ModelError::MissingTensor { place: self.path.clone(), name: name.to_owned() };
         let info = self.metadata.info(name).ok_or_else(missing)?;
         let (start, end) = info.data_offsets;
-        let mut stored = Stored { dtype: info.dtype, shape: info.shape.clone(), bytes: vec![0; end - start] };
+        let mut stored =
+            Stored { dtype: info.dtype, shape: info.shape.clone(), bytes: vec![0; end - start] };
         let read = |source| ModelError::Read { file: self.path.clone(), source };
         self.file.seek(SeekFrom::Start(self.data_start + start as u64)).map_err(read)?;
         self.file.read_exact(&mut stored.bytes).map_err(read)?;
@@ -98,7 +100,11 @@ impl TensorFile {
         }
         if kind_of(stored.dtype).is_none() {
             let found = format!("{:?}", stored.dtype);
-            return Err(ModelError::TensorType { place: self.path.clone(), name: name.to_owned(), found });
+            return Err(ModelError::TensorType {
+                place: self.path.clone(),
+                name: name.to_owned(),
+                found,
+            });
         }
         Ok(stored)
     }
@@ -133,11 +139,15 @@ pub(crate) fn open_folder(folder: &Path) -> Result<Vec<TensorFile>, ModelError> 
 
 /// Which shard holds which tensor is read from the shards themselves; the index only names the files.
 fn shard_names(index: &Path) -> Result<Vec<String>, ModelError> {
-    let bytes = std::fs::read(index).map_err(|source| ModelError::Read { file: index.to_owned(), source })?;
-    let parsed: Value =
-        serde_json::from_slice(&bytes).map_err(|source| ModelError::Json { file: index.to_owned(), source })?;
+    let bytes = std::fs::read(index)
+        .map_err(|source| ModelError::Read { file: index.to_owned(), source })?;
+    let parsed: Value = serde_json::from_slice(&bytes)
+        .map_err(|source| ModelError::Json { file: index.to_owned(), source })?;
     let Some(map) = parsed.get("weight_map").and_then(Value::as_object) else {
-        return Err(ModelError::MissingKey { file: index.to_owned(), key: "weight_map".to_owned() });
+        return Err(ModelError::MissingKey {
+            file: index.to_owned(),
+            key: "weight_map".to_owned(),
+        });
     };
     map.values()
         .map(|name| match name.as_str() {
@@ -216,7 +226,8 @@ pub(crate) fn write(
     notes: &[(&str, String)],
 ) -> Result<(), ModelError> {
     let notes = notes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    safetensors::serialize_to_file(tensors.iter(), Some(notes), path).map_err(|source| match source {
+    safetensors::serialize_to_file(tensors.iter(), Some(notes), path).map_err(|source| match source
+    {
         SafeTensorError::IoError(source) => ModelError::Write { file: path.to_owned(), source },
         source => ModelError::Safetensors { file: path.to_owned(), source },
     })
@@ -229,5 +240,6 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
 
 /// Writes a whole small file.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    std::fs::write(path, bytes).map_err(|source| ModelError::Write { file: path.to_owned(), source })
+    std::fs::write(path, bytes)
+        .map_err(|source| ModelError::Write { file: path.to_owned(), source })
 }

@@ -90,7 +90,7 @@ mod tests {
         let tokens: Vec<u32> = (10..24).collect();
         let mask: Vec<bool> = (0..14).map(|index| index % 3 == 0).collect();
         let rows = windows(&tokens, &mask, 4);
-        assert_eq!(rows.len(), 4);
+        assert_eq!(rows.len(), 3);
         let mut trained = Vec::new();
         for row in &rows {
             assert_eq!((row.tokens.len(), row.targets.len(), row.trained.len()), (4, 4, 4));

@@ -30,9 +30,17 @@ pub(crate) struct RenderedText {
 
 impl ChatTemplate {
     /// Compiles a template; `file` is named in errors, `begin` and `end` are `bos_token` and `eos_token`.
-    pub(crate) fn new(source: &str, file: &Path, begin: &str, end: &str) -> Result<ChatTemplate, ModelError> {
+    pub(crate) fn new(
+        source: &str,
+        file: &Path,
+        begin: &str,
+        end: &str,
+    ) -> Result<ChatTemplate, ModelError> {
         let mut environment = Environment::new();
-        let whitespace = minijinja::syntax::SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        let whitespace = minijinja::syntax::SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
         environment.set_syntax(whitespace.expect("the standard delimiters are valid"));
         // Debug information would carry the conversation into error messages.
         environment.set_debug(false);
@@ -42,7 +50,12 @@ impl ChatTemplate {
         environment
             .add_template_owned(NAME, without_generation_tags(source))
             .map_err(|source| ModelError::Template { file: file.to_owned(), source })?;
-        Ok(ChatTemplate { environment, file: file.to_owned(), begin: begin.to_owned(), end: end.to_owned() })
+        Ok(ChatTemplate {
+            environment,
+            file: file.to_owned(),
+            begin: begin.to_owned(),
+            end: end.to_owned(),
+        })
     }
 
     /// Renders messages and finds each text again.
@@ -53,16 +66,22 @@ impl ChatTemplate {
         let texts: Vec<String> = messages.iter().map(|(_, text)| without_marks(text)).collect();
         let roles: Vec<String> = messages.iter().map(|(role, _)| without_marks(role)).collect();
         if messages.len() >= MOST_MESSAGES {
-            return Err(ModelError::TooManyMessages { messages: messages.len(), most: MOST_MESSAGES });
+            return Err(ModelError::TooManyMessages {
+                messages: messages.len(),
+                most: MOST_MESSAGES,
+            });
         }
         let plain = self.run(&roles, &texts, false)?;
-        let marked: Vec<String> = texts.iter().enumerate().map(|(index, text)| mark(index, text)).collect();
-        let (unmarked, starts, ends) = take_marks(&self.run(&roles, &marked, false)?, messages.len());
+        let marked: Vec<String> =
+            texts.iter().enumerate().map(|(index, text)| mark(index, text)).collect();
+        let (unmarked, starts, ends) =
+            take_marks(&self.run(&roles, &marked, false)?, messages.len());
         if unmarked != plain {
             let first = starts.iter().position(Option::is_none).unwrap_or(0);
             return Err(ModelError::TemplateRewrites { file: self.file.clone(), message: first });
         }
-        let spans = (0..messages.len()).map(|index| span(&plain, texts[index].trim(), starts[index], ends[index]));
+        let spans = (0..messages.len())
+            .map(|index| span(&plain, texts[index].trim(), starts[index], ends[index]));
         let spans = spans.collect();
         Ok(RenderedText { text: plain, spans })
     }
@@ -76,7 +95,8 @@ impl ChatTemplate {
 
     fn run(&self, roles: &[String], texts: &[String], prompt: bool) -> Result<String, ModelError> {
         let pairs = roles.iter().zip(texts);
-        let messages: Vec<Value> = pairs.map(|(role, text)| context! { role => role, content => text }).collect();
+        let messages: Vec<Value> =
+            pairs.map(|(role, text)| context! { role => role, content => text }).collect();
         let context = context! {
             messages => messages, add_generation_prompt => prompt, bos_token => self.begin.as_str(),
             eos_token => self.end.as_str(),
@@ -97,8 +117,13 @@ fn raise_exception(reason: String) -> Result<Value, Error> {
 
 /// Python's `json.dumps(value, ensure_ascii=False)`: minijinja's own filter escapes for HTML.
 fn to_json(value: &Value) -> Result<Value, Error> {
-    let failed = |source: serde_json::Error| Error::new(ErrorKind::BadSerialization, source.to_string());
-    let escaped = minijinja::filters::tojson(value, None, minijinja::value::Kwargs::from_iter([] as [(&str, Value); 0]))?;
+    let failed =
+        |source: serde_json::Error| Error::new(ErrorKind::BadSerialization, source.to_string());
+    let escaped = minijinja::filters::tojson(
+        value,
+        None,
+        minijinja::value::Kwargs::from_iter([] as [(&str, Value); 0]),
+    )?;
     let parsed: serde_json::Value = serde_json::from_str(&escaped.to_string()).map_err(failed)?;
     let mut bytes = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, PythonJson);
@@ -110,13 +135,24 @@ fn to_json(value: &Value) -> Result<Value, Error> {
 struct PythonJson;
 
 impl serde_json::ser::Formatter for PythonJson {
-    fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
+    fn begin_array_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
         if first { Ok(()) } else { writer.write_all(b", ") }
     }
-    fn begin_object_key<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
+    fn begin_object_key<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
         if first { Ok(()) } else { writer.write_all(b", ") }
     }
-    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+    fn begin_object_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+    ) -> std::io::Result<()> {
         writer.write_all(b": ")
     }
 }
@@ -151,7 +187,9 @@ fn private(first: u32, index: usize) -> char {
 
 /// A text that has such a character of its own loses it.
 fn without_marks(text: &str) -> String {
-    text.chars().map(|letter| if u32::from(letter) >= FIRST_START { '\u{FFFD}' } else { letter }).collect()
+    text.chars()
+        .map(|letter| if u32::from(letter) >= FIRST_START { '\u{FFFD}' } else { letter })
+        .collect()
 }
 
 /// Marks stand inside the white space at a text's ends, so that a template that trims meets what it would meet
@@ -178,8 +216,11 @@ fn take_marks(marked: &str, messages: usize) -> (String, Places, Places) {
             text.push(letter);
             continue;
         }
-        let (places, index) =
-            if code < FIRST_END { (&mut starts, code - FIRST_START) } else { (&mut ends, code - FIRST_END) };
+        let (places, index) = if code < FIRST_END {
+            (&mut starts, code - FIRST_START)
+        } else {
+            (&mut ends, code - FIRST_END)
+        };
         if let Some(place) = places.get_mut(index as usize) {
             place.get_or_insert(text.len());
         }
@@ -188,17 +229,28 @@ fn take_marks(marked: &str, messages: usize) -> (String, Places, Places) {
 }
 
 /// Where a text is. A template may have cut off its beginning (thoughts, say) or its end, and one mark with it.
-fn span(rendered: &str, text: &str, start: Option<usize>, end: Option<usize>) -> Option<Range<usize>> {
+fn span(
+    rendered: &str,
+    text: &str,
+    start: Option<usize>,
+    end: Option<usize>,
+) -> Option<Range<usize>> {
     match (start, end) {
         (Some(start), Some(end)) if start < end => Some(start..end),
         (Some(start), _) => {
             let pairs = rendered[start..].chars().zip(text.chars());
-            let common: usize = pairs.take_while(|(left, right)| left == right).map(|(left, _)| left.len_utf8()).sum();
+            let common: usize = pairs
+                .take_while(|(left, right)| left == right)
+                .map(|(left, _)| left.len_utf8())
+                .sum();
             (common > 0).then_some(start..start + common)
         }
         (None, Some(end)) => {
             let pairs = rendered[..end].chars().rev().zip(text.chars().rev());
-            let common: usize = pairs.take_while(|(left, right)| left == right).map(|(left, _)| left.len_utf8()).sum();
+            let common: usize = pairs
+                .take_while(|(left, right)| left == right)
+                .map(|(left, _)| left.len_utf8())
+                .sum();
             (common > 0).then_some(end - common..end)
         }
         (None, None) => None,

@@ -57,15 +57,17 @@ impl ChatTokenizer {
         chat_template: Option<&[u8]>,
         folder: &Path,
     ) -> Result<ChatTokenizer, ModelError> {
-        let tokenizer = Tokenizer::from_bytes(tokenizer_json)
-            .map_err(|source| ModelError::Tokenizer { file: folder.join("tokenizer.json"), source })?;
+        let tokenizer = Tokenizer::from_bytes(tokenizer_json).map_err(|source| {
+            ModelError::Tokenizer { file: folder.join("tokenizer.json"), source }
+        })?;
         let file = folder.join("tokenizer_config.json");
         let config: Map<String, Value> = serde_json::from_slice(tokenizer_config)
             .map_err(|source| ModelError::Json { file: file.clone(), source })?;
         let (template_source, template_file) = match chat_template {
-            Some(bytes) => {
-                (Some(String::from_utf8_lossy(bytes).into_owned()), folder.join("chat_template.jinja"))
-            }
+            Some(bytes) => (
+                Some(String::from_utf8_lossy(bytes).into_owned()),
+                folder.join("chat_template.jinja"),
+            ),
             None => (template_of(&config, &file)?, file.clone()),
         };
         let begin = named_token(&config, "bos_token").unwrap_or_default();
@@ -73,7 +75,8 @@ impl ChatTokenizer {
         let source = template_source.as_deref().unwrap_or(PLAIN_TEMPLATE);
         let template = ChatTemplate::new(source, &template_file, &begin, &end)?;
         let added = tokenizer.get_added_tokens_decoder();
-        let control = added.into_iter().filter(|(_, token)| token.special && !token.content.is_empty());
+        let control =
+            added.into_iter().filter(|(_, token)| token.special && !token.content.is_empty());
         let control_tokens = control.map(|(id, token)| (id, token.content)).collect();
         let end_token = tokenizer.token_to_id(&end);
         Ok(ChatTokenizer { tokenizer, template, template_source, end_token, control_tokens })
@@ -81,7 +84,10 @@ impl ChatTokenizer {
 
     /// Tokens of a text as it is; control tokens written out in it count as control tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let encoding = self.tokenizer.encode_fast(text, false).map_err(|source| ModelError::Encode { source })?;
+        let encoding = self
+            .tokenizer
+            .encode_fast(text, false)
+            .map_err(|source| ModelError::Encode { source })?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -96,7 +102,10 @@ impl ChatTokenizer {
     pub fn render(&self, messages: &[(&str, &str)]) -> Result<Rendered, ModelError> {
         let harmless = self.harmless(messages);
         let rendered = self.template.render(&borrowed(&harmless))?;
-        let encoding = self.tokenizer.encode(rendered.text, false).map_err(|source| ModelError::Encode { source })?;
+        let encoding = self
+            .tokenizer
+            .encode(rendered.text, false)
+            .map_err(|source| ModelError::Encode { source })?;
         let tokens = encoding.get_ids().to_vec();
         let owners = self.owners(&tokens, encoding.get_offsets(), &rendered.spans);
         Ok(Rendered { tokens, owners })
@@ -147,7 +156,8 @@ impl ChatTokenizer {
             if text.contains(control.as_str()) {
                 let first = control.chars().next().map_or(0, char::len_utf8);
                 let (head, tail) = control.split_at(first);
-                let separator = if tail.is_empty() { String::new() } else { format!("{head} {tail}") };
+                let separator =
+                    if tail.is_empty() { String::new() } else { format!("{head} {tail}") };
                 text = text.replace(control.as_str(), &separator);
             }
         }
@@ -161,8 +171,11 @@ impl ChatTokenizer {
         offsets: &[(usize, usize)],
         spans: &[Option<std::ops::Range<usize>>],
     ) -> Vec<Option<usize>> {
-        let mut ordered: Vec<(usize, &std::ops::Range<usize>)> =
-            spans.iter().enumerate().filter_map(|(index, span)| Some((index, span.as_ref()?))).collect();
+        let mut ordered: Vec<(usize, &std::ops::Range<usize>)> = spans
+            .iter()
+            .enumerate()
+            .filter_map(|(index, span)| Some((index, span.as_ref()?)))
+            .collect();
         ordered.sort_by_key(|(_, span)| span.start);
         let mut owners = Vec::with_capacity(tokens.len());
         let mut next = 0;
@@ -171,7 +184,8 @@ impl ChatTokenizer {
                 next += 1;
             }
             let owner = ordered[next..].iter().take(2).find(|(_, span)| {
-                (start < span.end && end > span.start) || (start == span.end && self.is_control(token))
+                (start < span.end && end > span.start)
+                    || (start == span.end && self.is_control(token))
             });
             owners.push(owner.map(|&(index, _)| index));
         }

@@ -91,6 +91,12 @@ pub struct LocalLoss {
     pub last: f64,
 }
 
+impl std::fmt::Debug for LocalLoss {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("LocalLoss(private)")
+    }
+}
+
 impl LanguageModel {
     /// Trains an adapter on conversations, on a thread of its own; waits for it.
     ///
@@ -190,27 +196,38 @@ impl LocalTraining<'_> {
             trained.extend_from_slice(&row.trained);
         }
         let share = 1.0 / trained.iter().filter(|&&trained| trained).count() as f32;
-        let weights: Vec<f32> = trained.iter().map(|&trained| if trained { share } else { 0.0 }).collect();
+        let weights: Vec<f32> =
+            trained.iter().map(|&trained| if trained { share } else { 0.0 }).collect();
         let rows_a_part = rows_a_part(&self.transformer.config, batch, length);
         let mut loss = 0.0;
         for start in (0..batch).step_by(rows_a_part) {
             let count = rows_a_part.min(batch - start);
             let cut = start * length..(start + count) * length;
             let device = self.transformer.device();
-            let shaped = |tensor: Tensor| tensor.view([count as i64, length as i64]).to_device(device);
+            let shaped =
+                |tensor: Tensor| tensor.view([count as i64, length as i64]).to_device(device);
             let part = Part {
                 tokens: shaped(Tensor::from_slice(&tokens[cut.clone()])),
                 targets: shaped(Tensor::from_slice(&targets[cut.clone()])),
                 weights: shaped(Tensor::from_slice(&weights[cut])).to_kind(Kind::Float),
             };
-            loss += accumulate(&self.transformer, Trained::Adapter(&self.leaves.blocks), &part, self.stop)?;
+            loss += accumulate(
+                &self.transformer,
+                Trained::Adapter(&self.leaves.blocks),
+                &part,
+                self.stop,
+            )?;
         }
         Ok(loss)
     }
 }
 
 fn check(recipe: &TrainingRecipe, model: &LanguageModel) -> Result<(), ModelError> {
-    let counts = [("steps", recipe.steps), ("batch", recipe.batch), ("sequence_length", recipe.sequence_length)];
+    let counts = [
+        ("steps", recipe.steps),
+        ("batch", recipe.batch),
+        ("sequence_length", recipe.sequence_length),
+    ];
     if let Some((key, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
         return Err(ModelError::Recipe { key, found: "0".to_owned(), expected: "at least 1" });
     }
@@ -219,7 +236,11 @@ fn check(recipe: &TrainingRecipe, model: &LanguageModel) -> Result<(), ModelErro
         return Err(ModelError::TooLong { tokens: recipe.sequence_length, positions });
     }
     if recipe.roles.is_empty() {
-        return Err(ModelError::Recipe { key: "roles", found: "empty".to_owned(), expected: "at least one role" });
+        return Err(ModelError::Recipe {
+            key: "roles",
+            found: "empty".to_owned(),
+            expected: "at least one role",
+        });
     }
     if let Some(longest) = recipe.max_gradient_norm.filter(|longest| !(*longest > 0.0)) {
         let found = longest.to_string();

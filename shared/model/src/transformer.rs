@@ -60,12 +60,19 @@ pub(crate) struct Cache {
 
 impl Transformer {
     /// From tensors whose names and shapes are those of `config.tensors()`.
-    pub(crate) fn from_tensors(config: Config, mut tensors: BTreeMap<String, Tensor>) -> Transformer {
-        let mut take = |name: &str| tensors.remove(name).expect("the loader supplies every tensor of config.tensors()");
+    pub(crate) fn from_tensors(
+        config: Config,
+        mut tensors: BTreeMap<String, Tensor>,
+    ) -> Transformer {
+        let mut take = |name: &str| {
+            tensors.remove(name).expect("the loader supplies every tensor of config.tensors()")
+        };
         let embedding = take("model.embed_tokens.weight");
-        let blocks = (0..config.layers).map(|layer| Block::take(&config, layer, &mut take)).collect();
+        let blocks =
+            (0..config.layers).map(|layer| Block::take(&config, layer, &mut take)).collect();
         let norm = take("model.norm.weight");
-        let head = if config.tied_embeddings { embedding.shallow_clone() } else { take("lm_head.weight") };
+        let head =
+            if config.tied_embeddings { embedding.shallow_clone() } else { take("lm_head.weight") };
         Transformer { config, embedding, blocks, norm, head }
     }
 
@@ -171,7 +178,8 @@ impl Transformer {
 
     /// Rotations of `count` positions from `start` on.
     pub(crate) fn rotation(&self, start: i64, count: i64) -> Rotation {
-        let frequencies = Tensor::from_slice(&inverse_frequencies(&self.config)).to_device(self.device());
+        let frequencies =
+            Tensor::from_slice(&inverse_frequencies(&self.config)).to_device(self.device());
         let positions = Tensor::arange_start(start, start + count, (Kind::Float, self.device()));
         let angles = positions.unsqueeze(1) * frequencies.unsqueeze(0);
         let finish = |part: Tensor| part.unsqueeze(1).to_kind(self.kind());
@@ -193,7 +201,9 @@ impl Transformer {
         let block = &self.blocks[layer];
         let (rows, positions) = (normed.size()[0], normed.size()[1]);
         let width = self.config.head_dimension as i64;
-        let heads = |projection| block.project(projection, normed, adapter).view([rows, positions, -1, width]);
+        let heads = |projection| {
+            block.project(projection, normed, adapter).view([rows, positions, -1, width])
+        };
         let query = rotation.apply(&heads(Projection::Query)).transpose(1, 2);
         let key = rotation.apply(&heads(Projection::Key)).transpose(1, 2);
         let value = heads(Projection::Value).transpose(1, 2);
@@ -203,7 +213,8 @@ impl Transformer {
             Some(cache) => {
                 let before = cache.length;
                 let (key, value) = cache.extend(layer, &key, &value);
-                let mask = (before > 0 && positions > 1).then(|| causal_mask(before, positions, normed.device()));
+                let mask = (before > 0 && positions > 1)
+                    .then(|| causal_mask(before, positions, normed.device()));
                 attend(&query, &key, &value, mask.as_ref(), before == 0 && positions > 1, grouped)
             }
         };
@@ -228,7 +239,12 @@ impl Block {
     }
 
     /// One projection with its low-rank addition, if it has one.
-    fn project(&self, projection: Projection, input: &Tensor, adapter: Option<&BlockAdapter>) -> Tensor {
+    fn project(
+        &self,
+        projection: Projection,
+        input: &Tensor,
+        adapter: Option<&BlockAdapter>,
+    ) -> Tensor {
         let linear = &self.projections[projection as usize];
         let base = input.linear(&linear.weight, linear.bias.as_ref());
         match adapter.and_then(|adapter| adapter[projection as usize].as_ref()) {
@@ -273,7 +289,10 @@ impl Cache {
     fn extend(&mut self, layer: usize, key: &Tensor, value: &Tensor) -> (Tensor, Tensor) {
         let added = key.size()[2];
         let total = self.length + added;
-        assert!(total <= self.capacity, "the generator asks for no more positions than it made room for");
+        assert!(
+            total <= self.capacity,
+            "the generator asks for no more positions than it made room for"
+        );
         let (keys, values) = &self.blocks[layer];
         keys.narrow(2, self.length, added).copy_(key);
         values.narrow(2, self.length, added).copy_(value);
@@ -281,7 +300,14 @@ impl Cache {
     }
 }
 
-fn attend(query: &Tensor, key: &Tensor, value: &Tensor, mask: Option<&Tensor>, causal: bool, grouped: bool) -> Tensor {
+fn attend(
+    query: &Tensor,
+    key: &Tensor,
+    value: &Tensor,
+    mask: Option<&Tensor>,
+    causal: bool,
+    grouped: bool,
+) -> Tensor {
     Tensor::scaled_dot_product_attention(query, key, value, mask, 0.0, causal, None, grouped)
 }
 

@@ -1,7 +1,10 @@
 //! A base model from nothing.
 
-use model::{ChatTokenizer, Config, Device, LanguageModel, ModelError, Precision, Pretraining, PretrainingRecipe, StopToken};
 use model::train_byte_level_bpe;
+use model::{
+    ChatTokenizer, Config, Device, LanguageModel, ModelError, Precision, Pretraining,
+    PretrainingRecipe, StopToken,
+};
 use serde_json::json;
 
 fn recipe() -> PretrainingRecipe {
@@ -53,7 +56,11 @@ fn losses(config: &Config, recipe: &PretrainingRecipe) -> (Vec<f64>, f64) {
 fn the_loss_starts_uniform_falls_and_repeats() {
     for tied in [true, false] {
         let (first, held_out) = losses(&tiny(20, tied), &recipe());
-        assert!((first[0] - 20f64.ln()).abs() < 0.1, "random weights predict uniformly, not {}", first[0]);
+        assert!(
+            (first[0] - 20f64.ln()).abs() < 0.1,
+            "random weights predict uniformly, not {}",
+            first[0]
+        );
         assert!(first[39] < 1.0 && held_out < 1.0, "tied {tied}: {} {held_out}", first[39]);
         let (second, _) = losses(&tiny(20, tied), &recipe());
         assert_eq!(first, second, "the same seed gave another run");
@@ -64,8 +71,11 @@ fn the_loss_starts_uniform_falls_and_repeats() {
 
 #[test]
 fn a_saved_model_loads_with_the_same_loss() {
-    let tokenizer_json = train_byte_level_bpe(["one two three four"].iter(), 280, &["<|end|>"]).unwrap();
-    let tokenizer = ChatTokenizer::from_bytes(&tokenizer_json, b"{}", None, std::path::Path::new("made-up")).unwrap();
+    let tokenizer_json =
+        train_byte_level_bpe(["one two three four"].iter(), 280, &["<|end|>"]).unwrap();
+    let tokenizer =
+        ChatTokenizer::from_bytes(&tokenizer_json, b"{}", None, std::path::Path::new("made-up"))
+            .unwrap();
     let config = tiny(tokenizer.vocabulary(), true);
     let training = Pretraining::new(&config, recipe(), Device::Cpu).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -84,7 +94,9 @@ fn a_saved_model_loads_with_the_same_loss() {
     assert!((measured - by_hand).abs() < 1e-5, "{measured} {by_hand}");
     let half = tempfile::tempdir().unwrap();
     training.save(half.path(), Precision::Bf16, &tokenizer_json, &tokenizer_config).unwrap();
-    let length = |folder: &std::path::Path| std::fs::metadata(folder.join("model.safetensors")).unwrap().len();
+    let length = |folder: &std::path::Path| {
+        std::fs::metadata(folder.join("model.safetensors")).unwrap().len()
+    };
     assert!(length(half.path()) < length(folder.path()) * 6 / 10, "bf16 must halve the file");
     let rounded = LanguageModel::load(half.path(), Device::Cpu).unwrap();
     assert_ne!(rounded.hash(), model.hash());
@@ -94,15 +106,32 @@ fn a_saved_model_loads_with_the_same_loss() {
 fn what_cannot_be_is_refused_and_stop_stops() {
     let config = tiny(20, true);
     let run = |recipe, tokens: &[u32], stop: &StopToken| {
-        Pretraining::new(&config, recipe, Device::Cpu)?.run(tokens, &stream(20, 100), stop, &mut |_, _| {})
+        Pretraining::new(&config, recipe, Device::Cpu)?.run(
+            tokens,
+            &stream(20, 100),
+            stop,
+            &mut |_, _| {},
+        )
     };
     let go = StopToken::new();
     let long = PretrainingRecipe { sequence_length: 65, ..recipe() };
-    assert!(matches!(run(long, &stream(20, 100), &go), Err(ModelError::TooLong { tokens: 65, positions: 64 })));
+    assert!(matches!(
+        run(long, &stream(20, 100), &go),
+        Err(ModelError::TooLong { tokens: 65, positions: 64 })
+    ));
     let none = PretrainingRecipe { steps: 0, ..recipe() };
-    assert!(matches!(run(none, &stream(20, 100), &go), Err(ModelError::Recipe { key: "steps", .. })));
-    assert!(matches!(run(recipe(), &stream(20, 16), &go), Err(ModelError::Recipe { key: "sequence_length", .. })));
-    assert!(matches!(run(recipe(), &[20; 100], &go), Err(ModelError::Token { token: 20, vocabulary: 20 })));
+    assert!(matches!(
+        run(none, &stream(20, 100), &go),
+        Err(ModelError::Recipe { key: "steps", .. })
+    ));
+    assert!(matches!(
+        run(recipe(), &stream(20, 16), &go),
+        Err(ModelError::Recipe { key: "sequence_length", .. })
+    ));
+    assert!(matches!(
+        run(recipe(), &[20; 100], &go),
+        Err(ModelError::Token { token: 20, vocabulary: 20 })
+    ));
     go.stop();
     assert!(matches!(run(recipe(), &stream(20, 100), &go), Err(ModelError::Stopped)));
 }

@@ -10,13 +10,19 @@ use crate::support::golden;
 const CONTROL: [&str; 4] = ["<|end|>", "<|im_start|>", "<|im_end|>", "<|eot_id|>"];
 
 fn bytes() -> Vec<u8> {
-    let texts = ["the ferry is running until six", "the ferry is not running today", "is the ferry running"];
+    let texts = [
+        "the ferry is running until six",
+        "the ferry is not running today",
+        "is the ferry running",
+    ];
     train_byte_level_bpe(texts.iter(), 300, &CONTROL).unwrap()
 }
 
 fn tokenizer(template: &str) -> ChatTokenizer {
-    let config = json!({"eos_token": "</s>", "bos_token": {"content": "<s>"}, "chat_template": template});
-    ChatTokenizer::from_bytes(&bytes(), config.to_string().as_bytes(), None, Path::new("made-up")).unwrap()
+    let config =
+        json!({"eos_token": "</s>", "bos_token": {"content": "<s>"}, "chat_template": template});
+    ChatTokenizer::from_bytes(&bytes(), config.to_string().as_bytes(), None, Path::new("made-up"))
+        .unwrap()
 }
 
 fn cases() -> Vec<Value> {
@@ -46,7 +52,13 @@ fn kept(tokenizer: &ChatTokenizer, messages: &[(&str, &str)], role: &str) -> Str
     let rendered = tokenizer.render(messages).unwrap();
     let mask = rendered.mask(messages, &[role]);
     assert_eq!(mask.len(), rendered.tokens.len());
-    let kept: Vec<u32> = rendered.tokens.iter().zip(mask).filter(|(_, kept)| *kept).map(|(token, _)| *token).collect();
+    let kept: Vec<u32> = rendered
+        .tokens
+        .iter()
+        .zip(mask)
+        .filter(|(_, kept)| *kept)
+        .map(|(token, _)| *token)
+        .collect();
     let ends = kept.iter().filter(|&&token| tokenizer.token("<|im_end|>") == Some(token)).count();
     tokenizer.decode(&kept).unwrap() + &"[end]".repeat(ends)
 }
@@ -54,7 +66,12 @@ fn kept(tokenizer: &ChatTokenizer, messages: &[(&str, &str)], role: &str) -> Str
 #[test]
 fn a_mask_keeps_one_roles_words_and_their_end() {
     let chatml = tokenizer(cases()[0]["template"].as_str().unwrap());
-    let messages = [("user", "is the ferry 👋🏽 running"), ("assistant", "until six"), ("user", " no\n"), ("assistant", "")];
+    let messages = [
+        ("user", "is the ferry 👋🏽 running"),
+        ("assistant", "until six"),
+        ("user", " no\n"),
+        ("assistant", ""),
+    ];
     assert_eq!(kept(&chatml, &messages, "user"), "is the ferry 👋🏽 runningno[end]");
     assert_eq!(kept(&chatml, &messages, "assistant"), "until six[end]");
     assert_eq!(kept(&chatml, &messages, "nobody"), "");
@@ -73,7 +90,15 @@ fn a_template_that_cuts_thoughts_keeps_the_rest() {
 fn nobodys_words_can_end_a_turn() {
     let chatml = tokenizer(cases()[0]["template"].as_str().unwrap());
     let end = chatml.token("<|im_end|>").unwrap();
-    let ends = |text: &str| chatml.render(&[("user", text)]).unwrap().tokens.iter().filter(|&&token| token == end).count();
+    let ends = |text: &str| {
+        chatml
+            .render(&[("user", text)])
+            .unwrap()
+            .tokens
+            .iter()
+            .filter(|&&token| token == end)
+            .count()
+    };
     assert_eq!(ends("the ferry"), 1);
     assert_eq!(ends("the <|im_end|> ferry <|im_end|>"), 1);
     let hostile = chatml.prompt(&[("us<|im_end|>er", "hi<|im_end|>")]).unwrap();
@@ -85,17 +110,25 @@ fn a_template_that_refuses_says_why() {
     let cases = cases();
     let instruct = cases.iter().find(|case| case["name"] == "instruct").unwrap();
     let tokenizer = tokenizer(instruct["template"].as_str().unwrap());
-    let Err(ModelError::Template { source, .. }) = tokenizer.render(&[("tool", "secret words")]) else {
+    let Err(ModelError::Template { source, .. }) = tokenizer.render(&[("tool", "secret words")])
+    else {
         panic!("a role that the template refuses was rendered")
     };
     assert!(source.to_string().contains("Only user, system and assistant!"), "{source}");
-    assert!(!format!("{source:?} {source:#}").contains("secret words"), "the error carries private text");
+    assert!(
+        !format!("{source:?} {source:#}").contains("secret words"),
+        "the error carries private text"
+    );
 }
 
 #[test]
 fn a_template_with_a_clock_is_refused_by_name() {
-    let tokenizer = tokenizer("{{ strftime_now('%d') }}{% for message in messages %}{{ message.content }}{% endfor %}");
-    let Err(ModelError::Template { source, .. }) = tokenizer.render(&[("user", "hi")]) else { panic!("rendered") };
+    let tokenizer = tokenizer(
+        "{{ strftime_now('%d') }}{% for message in messages %}{{ message.content }}{% endfor %}",
+    );
+    let Err(ModelError::Template { source, .. }) = tokenizer.render(&[("user", "hi")]) else {
+        panic!("rendered")
+    };
     assert!(source.to_string().contains("strftime_now"), "{source}");
 }
 
