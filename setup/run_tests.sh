@@ -42,7 +42,7 @@ count() {
 part "set-up" bash setup/setup.sh || { close; exit 1; }
 part "tests of set-up" bash setup/test.sh
 part "build" cargo build --release --workspace --lib --bins --examples --tests || { close; exit 1; }
-part "unit tests" cargo test --release --workspace --lib --bins --examples --no-fail-fast
+part "unit tests" cargo test --release --workspace --lib --bins --no-fail-fast
 part "end-to-end tests" cargo test --release --workspace --test '*' --no-fail-fast
 part "documentation" cargo test --release --workspace --doc --no-fail-fast
 close

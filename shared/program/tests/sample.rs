@@ -3,18 +3,14 @@
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 fn sample() -> Command {
-    // target/release/deps/sample-… → target/release/examples/sample
-    let tests = std::env::current_exe().expect("a test knows its own path");
-    let release: PathBuf = tests.ancestors().nth(2).expect("cargo puts tests into deps").into();
-    Command::new(release.join("examples/sample"))
+    Command::new(env!("CARGO_BIN_EXE_program-sample"))
 }
 
 fn output_of(arguments: &[&str]) -> Output {
-    sample().args(arguments).output().expect("cargo builds examples with the tests")
+    sample().args(arguments).output().expect("cargo builds the sample before the tests")
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -61,7 +57,7 @@ fn logs_go_to_standard_error_and_only_when_asked_for() {
 #[test]
 fn version_names_the_build() {
     let said = output_of(&["--version"]);
-    assert_eq!(text(&said.stdout), format!("sample {}\n", program::VERSION));
+    assert_eq!(text(&said.stdout), format!("program-sample {}\n", program::VERSION));
 }
 
 #[test]

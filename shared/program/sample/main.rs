@@ -8,7 +8,7 @@ use program::{Exit, Interrupted, LogOptions, Output, OutputOptions, Progress, Sh
 
 /// Shows what the `program` crate does
 #[derive(Parser)]
-#[command(name = "sample", version = program::VERSION)]
+#[command(name = "program-sample", version = program::VERSION)]
 struct Arguments {
     #[command(flatten)]
     log: LogOptions,
