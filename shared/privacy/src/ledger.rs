@@ -152,19 +152,24 @@ impl Ledger {
         if let Some(Outstanding { task, round, .. }) = self.outstanding {
             return Err(Refusal::Outstanding { task, round });
         }
-        if let Some(charged) =
-            self.chain.task(terms.task).last_round.filter(|&last| terms.round <= last)
-        {
-            return Err(Refusal::RoundCharged { asked: terms.round, charged });
-        }
-        let rho = self.price(terms)?;
+        let rho = self.afford(terms)?;
         self.tickets += 1;
         let ticket = self.tickets;
         self.outstanding = Some(Outstanding { ticket, task: terms.task, round: terms.round });
         Ok(Charge { terms: terms.clone(), rho, ticket })
     }
 
-    fn price(&self, terms: &ChargeTerms) -> Result<Q40, Refusal> {
+    /// What these terms would cost, if the budgets hold them and the round is new. Admits nothing: for
+    /// a plan that has only just arrived.
+    ///
+    /// # Errors
+    /// As [`Ledger::admit`], whatever charge is outstanding.
+    pub fn afford(&self, terms: &ChargeTerms) -> Result<Q40, Refusal> {
+        if let Some(charged) =
+            self.chain.task(terms.task).last_round.filter(|&last| terms.round <= last)
+        {
+            return Err(Refusal::RoundCharged { asked: terms.round, charged });
+        }
         let asked = terms.rho()?;
         let Limits { lifetime, task, largest_charge } = self.limits;
         if asked > largest_charge {

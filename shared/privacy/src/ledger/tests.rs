@@ -161,6 +161,7 @@ mod spending {
         let first = ledger.admit(&terms(TASK, 1)).unwrap();
         let refusal = ledger.admit(&terms(OTHER_TASK, 1)).unwrap_err();
         assert_eq!(refusal, Refusal::Outstanding { task: TASK, round: Round(1) });
+        assert_eq!(ledger.afford(&terms(OTHER_TASK, 1)), Ok(first.rho()));
         ledger.withdraw();
         let second = ledger.admit(&terms(TASK, 1)).unwrap();
         let error = ledger.record(first, CONTRIBUTION, NOW).unwrap_err();
