@@ -146,10 +146,7 @@ impl Import {
                 tally.place.position = Position::Line(number);
                 let done = match line {
                     Some(line) => chat.line(line, &mut tally),
-                    None => {
-                        tally.skip(SkipReason::TooLarge);
-                        None
-                    }
+                    None => chat.lost_line(&mut tally),
                 };
                 give(&mut done.into_iter(), &mut tally)
             })?;

@@ -6,8 +6,12 @@
 //! proof: it finds shapes, and what a person must keep secret beyond shapes belongs on the
 //! owner's own list. Names, and facts told in words, are not found.
 //!
-//! Measured on the hand-written corpus in `fixtures/scrub/` (`tests/scrub_corpus.rs` asserts the
-//! floors and prints the figures). Its author also wrote the rules: expect less on foreign text.
+//! Measured on the hand-written corpus in `fixtures/scrub/` (101 marked values, 58 texts with
+//! nothing to find): all values found, nothing else replaced; `tests/whole/scrub_corpus.rs` prints
+//! the figures and asserts floors of 95 % for both. The author of the corpus also wrote the rules,
+//! and mended them by it: expect less on foreign text. On logs of programmers the net also takes
+//! commit hashes, links with long random parts and some rows of digits; nothing is lost by that
+//! but a number that nobody should learn.
 
 mod address;
 mod card;

@@ -16,7 +16,7 @@ pub enum Split {
 
 impl Split {
     /// The part of `thread`: its first 8 bytes as a little-endian integer, held out when a
-    /// multiple of [`ONE_IN`]. Ids are BLAKE3 outputs, so this is one in five of any collection,
+    /// multiple of five. Ids are BLAKE3 outputs, so this is one in five of any collection,
     /// whatever its order, and the same on every device and in every later import.
     pub fn of(thread: &ThreadId) -> Self {
         let (head, _) =

@@ -111,6 +111,14 @@ impl Chat {
         None
     }
 
+    /// Passes over a line that is too long to hold. Whose it was is not known, so the lines after
+    /// it belong to nobody until the next head of a message.
+    pub(crate) fn lost_line(&mut self, tally: &mut Tally<'_>) -> Option<Conversation> {
+        let done = self.close(tally);
+        tally.skip(SkipReason::TooLarge);
+        done
+    }
+
     /// The end of the file: the last conversation, and the one before it if the last message
     /// began a new one.
     pub(crate) fn finish(mut self, tally: &mut Tally<'_>) -> [Option<Conversation>; 2] {

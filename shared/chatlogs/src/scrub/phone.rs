@@ -98,7 +98,8 @@ static ROW: LazyLock<Regex> =
     LazyLock::new(|| fixed(r"(?:\+ ?)?\(?\+?[0-9](?:[ \x{a0}\x{202f}().‐‑–/-]{0,3}[0-9]){6,24}"));
 
 /// A number or word that goes on after the row.
-static GOES_ON: LazyLock<Regex> = LazyLock::new(|| fixed(r"^(?:[\p{L}_%€$£]|[.,:][0-9]| ?[€$£%])"));
+static GOES_ON: LazyLock<Regex> =
+    LazyLock::new(|| fixed(r"^(?:[\p{Latin}\p{Cyrillic}\p{Greek}_%€$£]|[.,:][0-9]| ?[€$£%])"));
 
 /// Area code in brackets; 3-3-4; Chinese mobile 3-4-4; Indian 5-5.
 static SHAPE: LazyLock<Regex> = LazyLock::new(|| {

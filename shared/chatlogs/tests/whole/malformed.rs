@@ -200,6 +200,20 @@ fn an_oversized_conversation_costs_itself_alone() {
 }
 
 #[test]
+fn what_follows_an_oversized_line_of_a_chat_is_nobodys() {
+    let large = "x".repeat(500);
+    let chat = format!(
+        "14/10/2021, 15:00 - Bo: mine\n14/10/2021, 15:01 - Cy: {large}\nhers, not mine\n14/10/2021, 15:02 - Bo: again\n"
+    );
+    let (_folder, path) = written(&chat);
+    let limits = Limits { element_bytes: 100, ..Default::default() };
+    let (found, report) = take(&path, &ImportOptions { limits, ..me("Bo") }).unwrap();
+    assert_eq!(turns(&found[0]), [("user", "mine\nagain")]);
+    assert_eq!(report.skipped(SkipReason::TooLarge), 1);
+    assert_eq!(report.skipped(SkipReason::StrayLine), 1);
+}
+
+#[test]
 fn a_folder_of_several_formats_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["openai/plain.jsonl", "sharegpt/list.json"] {
