@@ -15,7 +15,7 @@ use crate::{
     StoreError,
     disk::{
         check_private, create_private_folder, names, read, remove, remove_leftovers, replace,
-        sync_folder_of,
+        sync_folder,
     },
 };
 
@@ -39,8 +39,7 @@ impl Contents {
         check_private(folder)?;
         remove_leftovers(folder, "")?;
         // A process that was killed may have left names that were not synced.
-        sync_folder_of(&folder.join("any"))?;
-        sync_folder_of(folder)?;
+        sync_folder(folder)?;
         Ok(Self { folder: folder.into() })
     }
 

@@ -1,7 +1,7 @@
 //! The few things done to files directly: private creation, replacement, syncing of folders.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
@@ -20,13 +20,19 @@ pub(crate) fn private_file() -> OpenOptions {
     options
 }
 
-/// Creates a folder, and those above it, that only their owner can enter (0700).
+/// Creates a folder, and those above it that are missing, which only their owner can enter (0700).
+/// Durable on return.
 pub(crate) fn create_private_folder(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = folder_of(path);
+    create_private_folder(above)?;
     let mut builder = DirBuilder::new();
-    builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(StoreError::io("create the folder", path))
+    builder.create(path).map_err(StoreError::io("create the folder", path))?;
+    sync_folder(above)
 }
 
 /// Refuses a file or folder that others on this machine can reach.
@@ -53,11 +59,20 @@ fn mode(_: &fs::Metadata) -> u32 {
 
 /// Makes new, renamed and removed names in the folder of `path` durable.
 pub(crate) fn sync_folder_of(path: &Path) -> Result<(), StoreError> {
-    let folder = folder_of(path);
-    #[cfg(unix)]
-    File::open(folder)
+    sync_folder(folder_of(path))
+}
+
+/// Makes new, renamed and removed names in a folder durable.
+#[cfg(unix)]
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    fs::File::open(folder)
         .and_then(|opened| opened.sync_all())
-        .map_err(StoreError::io("sync the folder", folder))?;
+        .map_err(StoreError::io("sync the folder", folder))
+}
+
+/// Other systems cannot open a folder to sync it; theirs journal their names.
+#[cfg(not(unix))]
+pub(crate) fn sync_folder(_: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 

@@ -28,6 +28,7 @@
 mod appender;
 mod chain_file;
 mod contents;
+mod conversation;
 mod conversations;
 mod database;
 mod disk;
@@ -42,13 +43,12 @@ mod snapshot;
 
 pub use chain_file::ChainFile;
 pub use contents::Contents;
-pub use conversations::{
-    ConversationCounts, ConversationSummary, Conversations, Imported, StoredConversation,
-};
+pub use conversation::{ConversationCounts, ConversationSummary, Imported, StoredConversation};
+pub use conversations::Conversations;
 pub use database::DatabaseKey;
 pub use error::StoreError;
 pub use folder::Folder;
 pub use ledger_file::LedgerFile;
-pub use log::{Log, Torn};
+pub use log::{Log, Records, Torn};
 pub use slices::{Assembly, SLICE_BYTES};
 pub use snapshot::Snapshot;

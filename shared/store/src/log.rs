@@ -18,6 +18,9 @@ pub struct Torn {
     pub bytes: u64,
 }
 
+/// The records of a log, in order.
+pub type Records = Vec<Vec<u8>>;
+
 /// An append-only log of opaque records (the format stands in `frame.rs`).
 #[derive(Debug)]
 pub struct Log {
@@ -33,7 +36,7 @@ impl Log {
     /// # Errors
     /// [`StoreError::Damaged`] where an acknowledged record does not verify, [`StoreError::WrongKind`]
     /// for another file, [`StoreError::NotPrivate`], [`StoreError::Io`]; nothing has been touched then.
-    pub fn open(path: &Path) -> Result<(Self, Vec<Vec<u8>>, Option<Torn>), StoreError> {
+    pub fn open(path: &Path) -> Result<(Self, Records, Option<Torn>), StoreError> {
         let bytes = match read(path)? {
             Some(bytes) => bytes,
             None => create(path)?,

@@ -255,7 +255,7 @@ fn slice_count(length: u64) -> usize {
 }
 
 fn check_offset(content: ContentHash, length: u64, offset: u64) -> Result<(), StoreError> {
-    if offset % SLICE_BYTES != 0 || offset / SLICE_BYTES >= slice_count(length) as u64 {
+    if !offset.is_multiple_of(SLICE_BYTES) || offset / SLICE_BYTES >= slice_count(length) as u64 {
         return Err(StoreError::SliceOffset { content, length, offset });
     }
     Ok(())

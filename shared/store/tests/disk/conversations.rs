@@ -15,7 +15,7 @@ pub fn conversation(id: u8, thread: u8, text: &str) -> StoredConversation {
         id: [id; 32],
         thread: [thread; 32],
         source: "whatsapp".into(),
-        title: (id % 2 == 0).then(|| format!("title {id}")),
+        title: id.is_multiple_of(2).then(|| format!("title {id}")),
         started: Some(i64::from(id) * 1000),
         messages: text.as_bytes().to_vec(),
         split: None,
