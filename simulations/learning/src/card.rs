@@ -33,7 +33,7 @@ little else: it is the ground that swarms of the demo and the tests grow from, n
     write_sources(card, report, corpus)?;
     write_recipe(card, report, recipe)?;
     writeln!(card, "## Held-out loss\n")?;
-    writeln!(card, "Nats a token on {} held-out tokens (the test splits of the same sources):\n", report.held_out_tokens)?;
+    writeln!(card, "Nats a token on {} held-out tokens (of the shuffled test splits of the same sources):\n", report.held_out_tokens)?;
     writeln!(card, "| model | loss | perplexity |\n|---|---:|---:|")?;
     for (name, loss) in [
         ("unigram counts (one added)", report.unigram_loss),

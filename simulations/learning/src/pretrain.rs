@@ -114,6 +114,8 @@ pub fn shape(vocabulary: usize, end_token: u32) -> Config {
 const VOCABULARY: usize = 4096;
 const BATCH: usize = 16;
 const SEQUENCE: usize = 256;
+/// Enough of the shuffled held-out documents for a loss that is good to a hundredth of a nat.
+const HELD_OUT_TOKENS: usize = 100_000;
 
 impl Pretrain {
     /// Does all of it, telling `progress` of every step.
@@ -126,7 +128,9 @@ impl Pretrain {
         if corpus.training.is_empty() || corpus.held_out.is_empty() {
             return Err(PretrainError::NothingFree { left_out: corpus.left_out });
         }
-        corpus.training.shuffle(&mut ChaCha20Rng::seed_from_u64(self.seed));
+        let mut order = ChaCha20Rng::seed_from_u64(self.seed);
+        corpus.training.shuffle(&mut order);
+        corpus.held_out.shuffle(&mut order);
         let tokenizer_json = self.train_tokenizer(&corpus)?;
         let tokenizer_config = tokenizer_config();
         let tokenizer = ChatTokenizer::from_bytes(
@@ -137,7 +141,8 @@ impl Pretrain {
         )?;
         let mut sources = BTreeMap::new();
         let training = stream(&corpus.training, &tokenizer, &mut sources)?;
-        let held_out = stream(&corpus.held_out, &tokenizer, &mut BTreeMap::new())?;
+        let mut held_out = stream(&corpus.held_out, &tokenizer, &mut BTreeMap::new())?;
+        held_out.truncate(HELD_OUT_TOKENS);
         let counts = Counts::of(&training, tokenizer.vocabulary());
         let (unigram_loss, trigram_loss) =
             (counts.unigram_loss(&held_out), counts.trigram_loss(&held_out));
