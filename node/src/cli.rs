@@ -14,7 +14,7 @@ use crate::commands::{
 ///
 /// A first swarm: `init`, `import` your chats, `join` with an invite, `run`.
 #[derive(Parser)]
-#[command(name = "murmur-node", version, propagate_version = true)]
+#[command(name = "murmur-node", version = program::VERSION, propagate_version = true)]
 pub struct Arguments {
     /// The node's private folder
     #[arg(long, global = true, value_name = "DIR")]

@@ -140,7 +140,7 @@ pub fn newest_adapter(home: &Home, model: &LanguageModel) -> anyhow::Result<Opti
 
 fn keep(home: &Home, said: Vec<Message>) -> anyhow::Result<()> {
     let started = i64::try_from(clock() / 1_000_000_000).ok();
-    let conversation = Conversation::new(Format::OpenAi, None, None, said, started);
+    let conversation = Conversation::new(Format::Chat, None, None, said, started);
     match conversation {
         Some(conversation) => super::import::keep(&mut home.conversations()?, &conversation),
         None => Ok(()),

@@ -81,6 +81,7 @@ fn import(
     scrubber: &Scrubber,
     store: &mut Conversations,
 ) -> anyhow::Result<Taken> {
+    read_through(file, options)?;
     let bar = Progress::endless(format!("importing {}", file.display()), Unit::Count("conversations"));
     let import = chatlogs::import(file, options)?;
     let (mut batch, mut replaced) = (Vec::with_capacity(BATCH), ScrubCounts::default());
@@ -100,6 +101,16 @@ fn import(
     add(&mut imported, store.insert_many(batch.iter())?);
     drop(bar);
     Ok(Taken { report, imported, replaced })
+}
+
+/// Reads an export to its end before anything of it is kept: a damaged one touches nothing.
+fn read_through(file: &Path, options: &ImportOptions) -> Result<(), ImportError> {
+    let bar = Progress::endless(format!("reading {}", file.display()), Unit::Count("conversations"));
+    chatlogs::import(file, options)?.each(|_| -> Result<(), ImportError> {
+        bar.advance(1);
+        Ok(())
+    })?;
+    Ok(())
 }
 
 /// What the store keeps: the words as they are; they are scrubbed whenever they are used.
