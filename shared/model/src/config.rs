@@ -260,7 +260,7 @@ impl Config {
     }
 
     fn check_heads(&self, keys: &Keys) -> Result<(), ModelError> {
-        if self.heads % self.key_value_heads != 0 {
+        if !self.heads.is_multiple_of(self.key_value_heads) {
             let found = self.key_value_heads.to_string();
             return Err(keys.unsupported(
                 "num_key_value_heads",
@@ -268,7 +268,7 @@ impl Config {
                 "a divisor of num_attention_heads",
             ));
         }
-        if self.head_dimension == 0 || self.head_dimension % 2 != 0 {
+        if self.head_dimension == 0 || !self.head_dimension.is_multiple_of(2) {
             return Err(keys.unsupported(
                 "head_dim",
                 &self.head_dimension.to_string(),

@@ -8,6 +8,7 @@ use crate::loss::losses_and_hits;
 use crate::model::LanguageModel;
 use crate::stop::StopToken;
 use crate::threads::on_own_thread;
+use crate::tokenizer::ChatTokenizer;
 use crate::train::{Messages, Resources};
 use crate::transformer::{BlockAdapter, Transformer};
 
@@ -100,20 +101,13 @@ impl LanguageModel {
             let (found, expected) = ("0".to_owned(), "at least 1");
             return Err(ModelError::Recipe { key: "sequence_length or batch", found, expected });
         }
-        let mut windows = Vec::new();
-        for (index, messages) in conversations.iter().enumerate() {
-            let rendered = self.tokenizer().render(messages)?;
-            let mask = rendered.mask(messages, &recipe.roles);
-            windows.extend(cut(index, &rendered.tokens, &mask, recipe.sequence_length));
-        }
-        // Windows of like length together: little is padded.
-        windows.sort_by_key(|window| window.targets.len());
         let low_rank = adapter.map(|adapter| adapter.on(&self.transformer)).transpose()?;
         let transformer = self.transformer.map(|_, weight| weight);
-        let (count, batch, stop) = (conversations.len(), recipe.batch, &resources.stop);
+        let (tokenizer, stop) = (self.tokenizer(), &resources.stop);
         on_own_thread("evaluation", resources.threads, move || {
-            let mut evaluations = vec![Evaluation::default(); count];
-            for some in windows.chunks(batch) {
+            let windows = windows(conversations, recipe, tokenizer, stop)?;
+            let mut evaluations = vec![Evaluation::default(); conversations.len()];
+            for some in windows.chunks(recipe.batch) {
                 evaluate_windows(&transformer, low_rank.as_deref(), some, &mut evaluations, stop)?;
             }
             Ok(evaluations)
@@ -127,6 +121,24 @@ struct Window {
     tokens: Vec<u32>,
     targets: Vec<u32>,
     named: Vec<bool>,
+}
+
+/// All windows, those of like length together, so that little is padded.
+fn windows(
+    conversations: &[Messages<'_>],
+    recipe: &EvaluationRecipe,
+    tokenizer: &ChatTokenizer,
+    stop: &StopToken,
+) -> Result<Vec<Window>, ModelError> {
+    let mut windows = Vec::new();
+    for (index, messages) in conversations.iter().enumerate() {
+        stop.check()?;
+        let rendered = tokenizer.render(messages)?;
+        let mask = rendered.mask(messages, &recipe.roles);
+        windows.extend(cut(index, &rendered.tokens, &mask, recipe.sequence_length));
+    }
+    windows.sort_by_key(|window| window.targets.len());
+    Ok(windows)
 }
 
 fn cut(conversation: usize, tokens: &[u32], mask: &[bool], length: usize) -> Vec<Window> {

@@ -230,7 +230,7 @@ fn check(recipe: &PretrainingRecipe, config: &Config) -> Result<(), ModelError> 
         let (tokens, positions) = (recipe.sequence_length, config.maximum_positions);
         return Err(ModelError::TooLong { tokens, positions });
     }
-    if !(recipe.max_gradient_norm > 0.0) {
+    if recipe.max_gradient_norm.is_nan() || recipe.max_gradient_norm <= 0.0 {
         let found = recipe.max_gradient_norm.to_string();
         return Err(ModelError::Recipe { key: "max_gradient_norm", found, expected: "above 0" });
     }

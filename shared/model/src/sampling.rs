@@ -4,7 +4,9 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::ModelError;
 use crate::random::{permutation, short_generator};
+use crate::stop::StopToken;
 use crate::tokenizer::ChatTokenizer;
+use crate::train::{Messages, TrainingRecipe};
 
 /// One row of a batch: `length` inputs, the token after each, and whether that one is trained.
 pub(crate) struct Row {
@@ -24,28 +26,28 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Makes up to `wanted` rows of `length` tokens.
+    /// Makes up to as many rows as the recipe's steps take.
     pub(crate) fn new(
-        conversations: &[crate::train::Messages<'_>],
-        roles: &[String],
+        conversations: &[Messages<'_>],
+        recipe: &TrainingRecipe,
         tokenizer: &ChatTokenizer,
-        length: usize,
-        wanted: usize,
-        seed: u64,
+        stop: &StopToken,
     ) -> Result<Rows, ModelError> {
-        let mut generator = short_generator(seed, 0);
+        let wanted = recipe.steps.saturating_mul(recipe.batch);
+        let mut generator = short_generator(recipe.seed, 0);
         let mut rows = Vec::new();
         for index in permutation(&mut generator, conversations.len()) {
+            stop.check()?;
             if rows.len() >= wanted {
                 break;
             }
             let messages = &conversations[index];
             let rendered = tokenizer.render(messages)?;
-            let mask = rendered.mask(messages, roles);
-            rows.extend(windows(&rendered.tokens, &mask, length));
+            let mask = rendered.mask(messages, &recipe.roles);
+            rows.extend(windows(&rendered.tokens, &mask, recipe.sequence_length));
         }
         if rows.is_empty() {
-            let roles = roles.to_vec();
+            let roles = recipe.roles.clone();
             return Err(ModelError::NothingToTrain { conversations: conversations.len(), roles });
         }
         Ok(Rows { rows, order: Vec::new(), generator })

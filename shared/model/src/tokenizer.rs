@@ -57,9 +57,11 @@ impl ChatTokenizer {
         chat_template: Option<&[u8]>,
         folder: &Path,
     ) -> Result<ChatTokenizer, ModelError> {
-        let tokenizer = Tokenizer::from_bytes(tokenizer_json).map_err(|source| {
-            ModelError::Tokenizer { file: folder.join("tokenizer.json"), source }
-        })?;
+        let unusable =
+            |source| ModelError::Tokenizer { file: folder.join("tokenizer.json"), source };
+        let mut tokenizer = Tokenizer::from_bytes(tokenizer_json).map_err(unusable)?;
+        // Some folders bring settings along that cut or pad every text.
+        tokenizer.with_truncation(None).map_err(unusable)?.with_padding(None);
         let file = folder.join("tokenizer_config.json");
         let config: Map<String, Value> = serde_json::from_slice(tokenizer_config)
             .map_err(|source| ModelError::Json { file: file.clone(), source })?;

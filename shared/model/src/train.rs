@@ -110,14 +110,14 @@ impl LanguageModel {
         progress: &mut (dyn FnMut(TrainingProgress) + Send),
     ) -> Result<(Update, LocalLoss), ModelError> {
         check(recipe, self)?;
-        let wanted = recipe.steps.saturating_mul(recipe.batch);
-        let (length, seed) = (recipe.sequence_length, recipe.seed);
-        let rows = Rows::new(conversations, &recipe.roles, self.tokenizer(), length, wanted, seed)?;
         let transformer = self.transformer.map(|_, weight| weight.to_kind(recipe.precision.kind()));
         let leaves = Leaves::of(adapter, &transformer)?;
         let local = LocalTraining { transformer, leaves, recipe, stop: &resources.stop };
-        let (flat, loss) =
-            on_own_thread("training", resources.threads, move || local.run(rows, progress))?;
+        let tokenizer = self.tokenizer();
+        let (flat, loss) = on_own_thread("training", resources.threads, move || {
+            let rows = Rows::new(conversations, recipe, tokenizer, local.stop)?;
+            local.run(rows, progress)
+        })?;
         let start = adapter.to_flat();
         let values = flat.iter().zip(&start).map(|(end, start)| end - start).collect();
         Ok((Update { values }, loss))
@@ -242,7 +242,9 @@ fn check(recipe: &TrainingRecipe, model: &LanguageModel) -> Result<(), ModelErro
             expected: "at least one role",
         });
     }
-    if let Some(longest) = recipe.max_gradient_norm.filter(|longest| !(*longest > 0.0)) {
+    if let Some(longest) =
+        recipe.max_gradient_norm.filter(|longest| longest.is_nan() || *longest <= 0.0)
+    {
         let found = longest.to_string();
         return Err(ModelError::Recipe { key: "max_gradient_norm", found, expected: "above 0" });
     }

@@ -1,5 +1,7 @@
 //! One test binary: libtorch is linked once.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are outside #[test] functions
+
 mod adapters;
 mod folders;
 mod parity;

@@ -141,6 +141,19 @@ fn a_folder_without_a_template_gets_a_plain_one() {
 }
 
 #[test]
+fn settings_that_would_cut_or_pad_texts_are_ignored() {
+    let mut file: Value = serde_json::from_slice(&bytes()).unwrap();
+    file["truncation"] =
+        json!({"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0});
+    let cutting =
+        ChatTokenizer::from_bytes(file.to_string().as_bytes(), b"{}", None, Path::new("made-up"));
+    let whole = ChatTokenizer::from_bytes(&bytes(), b"{}", None, Path::new("made-up")).unwrap();
+    let text = "the ferry is running until six";
+    assert!(whole.encode(text).unwrap().len() > 2);
+    assert_eq!(cutting.unwrap().encode(text).unwrap(), whole.encode(text).unwrap());
+}
+
+#[test]
 fn byte_pairs_are_learned_the_same_each_time_and_lose_nothing() {
     let first = bytes();
     assert!(first == bytes(), "two trainings on the same texts differ");
