@@ -244,6 +244,9 @@ impl Coordinator {
     ) {
         let owner = head.claimed_signer();
         match head.check(owner) {
+            Ok(_) if !self.present.contains(&owner) && !self.heads.contains_key(&owner) => {
+                effects.push(Effect::Reject { from, why: Rejection::NotAMember });
+            }
             Ok(head) if head.task == self.chain.task() => {
                 let newer = self.heads.get(&owner).is_none_or(|k| k.sequence < head.sequence);
                 if newer {
@@ -252,6 +255,8 @@ impl Coordinator {
                         message: ToNode::LaterHead(head.signed().clone()),
                     });
                     self.heads.insert(owner, head);
+                    let heads = self.heads.values().map(|head| head.signed().clone()).collect();
+                    effects.push(Effect::Persist(Record::Heads(heads)));
                 }
             }
             Ok(_) => effects.push(Effect::Reject { from, why: Rejection::OtherTask }),

@@ -22,9 +22,13 @@ mod history;
 pub mod journal;
 mod training;
 
+use std::collections::BTreeMap;
+
 use ed25519_dalek::SigningKey;
 use privacy::Ledger;
-use wire::{Checked, Genesis, LedgerHead, NodeId, Plan, Round, Signed, ToNode};
+use wire::{
+    Checked, Genesis, Header, LedgerHead, NodeId, Plan, Round, Signed, ToNode,
+};
 
 use advertising::{Advertising, AwaitingRoster, Keying};
 use agreeing::{AwaitingAgreements, AwaitingResult, AwaitingSurvivors};
@@ -67,6 +71,10 @@ pub struct Node {
     history: History,
     journal: Journal,
     trained: Option<Trained>,
+    /// The longest ledger that each member has shown since the program started.
+    seen: BTreeMap<NodeId, Checked<LedgerHead>>,
+    /// A plan that builds on steps of the chain, or on a state, that are being fetched.
+    pending: Option<Checked<Plan>>,
     phase: Phase,
     paused: bool,
     has_conversations: bool,
@@ -96,7 +104,10 @@ impl Node {
         let id = NodeId(key.verifying_key().to_bytes());
         let history = History::new(chain, state);
         let mut journal = journal.unwrap_or_default();
-        if journal.drop_unsent(&ledger) {
+        let dropped = journal.drop_unsent(&ledger);
+        let ending = history.ending_of(journal.round());
+        let ended = ending.is_some_and(|summed| journal.end(summed));
+        if dropped || ended {
             effects.push(Effect::Persist(Record::Round(journal.clone())));
         }
         effects.extend(journal.answers().map(|message| Effect::Send(message.clone())));
@@ -109,6 +120,8 @@ impl Node {
             history,
             journal,
             trained: None,
+            seen: BTreeMap::new(),
+            pending: None,
             phase: Phase::Waiting,
             paused: false,
             has_conversations,
@@ -119,13 +132,11 @@ impl Node {
     pub fn handle(&mut self, input: Input, now: Time, effects: &mut Vec<Effect>) {
         match input {
             Input::Message(message) => self.hear(message, now, effects),
-            Input::Headers(headers) => {
-                let fork = self.history.catch_up(&headers, effects);
-                self.reject_if(fork, effects);
-            }
+            Input::Headers(headers) => self.catch_up(&headers, now, effects),
             Input::State(bytes) => {
                 let wrong = self.history.take_state(&bytes, effects);
                 self.reject_if(wrong, effects);
+                self.take_up(now, effects);
             }
             Input::Pause => self.paused = true,
             Input::Resume => self.paused = false,
@@ -199,6 +210,7 @@ impl Node {
                 if outcome.ends(self.journal.round()) {
                     self.end_round(outcome.summed, effects);
                 }
+                self.take_up(now, effects);
             }
             ToNode::LaterHead(head) => self.charge_missing(&head, now, effects),
             ToNode::Members(_) => {}
@@ -224,11 +236,22 @@ impl Node {
             return effects.push(Effect::Reject(Rejection::OtherRound));
         }
         if plan.head != self.history.chain().head() {
-            return self.history.want_headers(effects);
+            self.history.want_headers(effects);
+        } else {
+            self.history.want_state(effects);
         }
-        if self.history.state().is_none() {
-            return self.history.want_state(effects);
-        }
+        self.pending = Some(plan);
+        self.take_up(now, effects);
+    }
+
+    /// Joins the round of a plan that waits, once the chain and the state that it builds on are here.
+    fn take_up(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let (head, last) = (self.history.chain().head(), self.history.chain().last_round());
+        let has_state = self.history.state().is_some();
+        self.pending.take_if(|plan| plan.round <= last);
+        let Some(plan) = self.pending.take_if(|plan| plan.head == head && has_state) else {
+            return;
+        };
         let round = plan.round;
         match self.accept(plan) {
             Ok(terms) => self.begin(terms, now, effects),
@@ -236,7 +259,30 @@ impl Node {
         }
     }
 
-    fn accept(&mut self, plan: Checked<Plan>) -> Result<Terms, Declined> {
+    /// Takes headers that were missed. They may end the round that was going on, and a plan may have
+    /// waited for them; one that still builds on something else when nothing more comes is forgotten.
+    fn catch_up(
+        &mut self,
+        headers: &[Signed<Header>],
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) {
+        let before = self.history.chain().head();
+        let fork = self.history.catch_up(headers, effects);
+        self.reject_if(fork, effects);
+        if let Some(summed) = self.history.ending_of(self.journal.round()) {
+            self.end_round(summed, effects);
+        }
+        let head = self.history.chain().head();
+        let elsewhere = self.pending.as_ref().is_some_and(|plan| plan.head != head);
+        match (elsewhere, head == before) {
+            (true, true) => self.pending = None,
+            (true, false) => self.history.want_headers(effects),
+            (false, _) => self.take_up(now, effects),
+        }
+    }
+
+    fn accept(&self, plan: Checked<Plan>) -> Result<Terms, Declined> {
         if self.paused {
             return Err(Refusal::Paused.into());
         }
@@ -249,13 +295,12 @@ impl Node {
         if unfinished >= self.policy.unfinished_max {
             return Err(Refusal::Unfinished { rounds: unfinished }.into());
         }
-        self.ledger.withdraw();
-        self.ledger.admit(&terms.charge).map_err(Refusal::Budget)?;
-        self.ledger.withdraw();
+        self.ledger.afford(&terms.charge).map_err(Refusal::Budget)?;
         Ok(terms)
     }
 
     fn begin(&mut self, terms: Terms, now: Time, effects: &mut Vec<Effect>) {
+        self.ledger.withdraw();
         let round = terms.round();
         self.journal.begin(terms.plan());
         effects.push(Effect::Report(Event::Began { round, rho: terms.rho }));
@@ -308,6 +353,7 @@ impl Node {
             genesis: self.history.chain().genesis(),
             ledger: &mut self.ledger,
             journal: &mut self.journal,
+            seen: &mut self.seen,
             now,
             effects,
         };

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ed25519_dalek::SigningKey;
 use version::{Chain, State};
 use wire::{
-    AbortReason, Checked, LedgerHead, NodeId, Outcome, Round, RoundResult, Signable, ToNode,
-    Transcript,
+    AbortReason, Checked, Header, LedgerHead, NodeId, Outcome, Round, RoundRecord, RoundResult,
+    Signable, Signed, ToNode, Transcript,
 };
 
 use super::{Effect, Event, Phase, Record, Settings, Step, issuing, pace::Pace, send_all};
@@ -62,6 +62,21 @@ impl Context<'_> {
         phase
     }
 
+    /// Persists a step of the chain with its round's transcript: the whole transcript first, so that a
+    /// restart between the two finds it and loses nothing for the audit.
+    pub fn keep_step(
+        &mut self,
+        header: Signed<Header>,
+        record: Option<Box<RoundRecord>>,
+        state: Option<Vec<u8>>,
+        transcript: Transcript,
+    ) {
+        let transcript = Box::new(transcript);
+        self.effects.push(Effect::Persist(Record::Round(transcript.clone())));
+        self.effects.push(Effect::Persist(Record::Step { header, record, state }));
+        self.effects.push(Effect::Persist(Record::Finished(transcript)));
+    }
+
     /// Ends the round without a sum: signed, linked, told to everybody.
     pub fn abort(
         &mut self,
@@ -74,12 +89,7 @@ impl Context<'_> {
         issuing::extend(self.chain, &header);
         transcript.header = Some(header.signed().clone());
         let header = header.signed().clone();
-        self.effects.push(Effect::Persist(Record::Step {
-            header: header.clone(),
-            record: None,
-            state: None,
-        }));
-        self.effects.push(Effect::Persist(Record::Finished(Box::new(transcript))));
+        self.keep_step(header.clone(), None, None, transcript);
         self.report(Event::Aborted { round, reason });
         let result = ToNode::Result(RoundResult { header, record: None });
         self.send_all(self.present.iter().copied(), &result);

@@ -1,13 +1,18 @@
 //! Phase 6: the sum becomes a candidate, the gate judges it, and the chain gets its next header.
 
 use ed25519_dalek::SigningKey;
+use secagg::SecaggError;
 use version::{Chain, State};
 use wire::{
-    AbortReason, Checked, GateResult, Header, Outcome, Round, RoundRecord, RoundResult, ToNode,
+    AbortReason, Checked, GateResult, Header, MemberIndex, Outcome, Round, RoundRecord,
+    RoundResult, ToNode,
 };
 
-use super::{Effect, Event, Phase, Record, Step, context::Context, revealing::Fixed};
-use crate::job::Unmasked;
+use super::{Effect, Event, Phase, Step, context::Context, revealing::Fixed};
+use crate::{
+    job::{Fault, Unmasked},
+    rejection::Rejection,
+};
 
 /// A round whose shares are being put together.
 pub(super) struct Unmasking {
@@ -32,11 +37,12 @@ impl Unmasking {
     }
 
     fn judge(self, unmasked: Unmasked, context: &mut Context<'_>) -> Phase {
-        let Self { fixed } = self;
-        let round = fixed.terms.round();
+        let Self { mut fixed } = self;
         for fault in unmasked.faults {
-            let node = fixed.roster.member(fault.revealer).map(|member| member.id);
-            context.report(Event::Faulty { round, fault, node });
+            fixed.blame_revealer(fault, context);
+        }
+        if let Err(SecaggError::WrongSecret { owner, .. }) = unmasked.result {
+            fixed.blame_dealer(owner, context);
         }
         let packed = unmasked
             .result
@@ -63,6 +69,24 @@ impl Unmasking {
     }
 }
 
+impl Fixed {
+    /// A share that did not fit: counted for whoever revealed it.
+    fn blame_revealer(&mut self, fault: Fault, context: &mut Context<'_>) {
+        let node = self.roster.member(fault.revealer).map(|member| member.id);
+        context.report(Event::Faulty { round: self.terms.round(), fault, node });
+        if let Some(node) = node {
+            context.reject(node, Rejection::BadShare(fault.revealer), &mut self.transcript);
+        }
+    }
+
+    /// Shares that agree on another secret than was announced: counted for whoever dealt them.
+    fn blame_dealer(&mut self, owner: MemberIndex, context: &mut Context<'_>) {
+        if let Some(member) = self.roster.member(owner) {
+            context.reject(member.id, Rejection::BadDealing(owner), &mut self.transcript);
+        }
+    }
+}
+
 impl Judging {
     pub fn handle(self, step: Step, context: &mut Context<'_>) -> Phase {
         match step {
@@ -82,12 +106,8 @@ impl Judging {
         transcript.header = Some(header.signed().clone());
         transcript.record = Some(record.clone());
         let result = RoundResult { header: header.signed().clone(), record: Some(record.clone()) };
-        context.effects.push(Effect::Persist(Record::Step {
-            header: header.signed().clone(),
-            record: Some(Box::new(record)),
-            state: gate.passes().then(|| candidate.encode()),
-        }));
-        context.effects.push(Effect::Persist(Record::Finished(Box::new(transcript))));
+        let state = gate.passes().then(|| candidate.encode());
+        context.keep_step(header.signed().clone(), Some(Box::new(record)), state, transcript);
         context.report(if gate.passes() {
             let (version, state) = (header.version, candidate.hash());
             Event::Issued { round, version, state, gate }

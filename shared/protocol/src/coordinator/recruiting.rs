@@ -35,7 +35,9 @@ impl Recruiting {
         effects: &mut Vec<Effect>,
     ) -> Self {
         let windows = &terms.plan().windows;
-        let closes = now + windows.train_ms + windows.advertise_ms;
+        // A node may advertise at the very end of its window, which opens when the plan arrives; half
+        // a shares window is left for the way there and back.
+        let closes = now + windows.train_ms + windows.advertise_ms + windows.shares_ms / 2;
         effects.push(Effect::Wake(closes));
         Self { terms, transcript, advertised: BTreeMap::new(), opened: now, closes }
     }
@@ -80,6 +82,9 @@ impl Recruiting {
                 context.effects.push(Effect::Send { to: from, message });
             }
             Some(seen) if seen.sequence == member.ledger.sequence && seen.head != member.ledger.head => {
+                // Its ledger parted from the one that was seen; it learns so, and charges for it.
+                let message = ToNode::LaterHead(seen.signed().clone());
+                context.effects.push(Effect::Send { to: from, message });
                 return Err(Rejection::Fork);
             }
             _ => {

@@ -4,7 +4,7 @@
 use wire::{AbortReason, Checked, Plan, Round, Transcript};
 
 use super::{
-    Coordinator, Effect, Event, Phase,
+    Coordinator, Effect, Event, Phase, Record,
     context::Context,
     revealing::{Fixed, Revealing},
 };
@@ -25,7 +25,7 @@ impl Coordinator {
         let Some(round) = self.round_of(&transcript) else { return };
         self.last_round = self.last_round.max(round);
         if self.chain.last_round() >= round {
-            return;
+            return effects.push(Effect::Persist(Record::Finished(Box::new(transcript))));
         }
         let fixed = self.read_fixed(&transcript);
         let mut context = Context {
@@ -67,7 +67,13 @@ impl Coordinator {
         if transcript.agreements.len() < roster.threshold() {
             return None;
         }
-        let transcript = transcript.clone();
+        // A header that was persisted here and not in the chain was never said.
+        let transcript = Transcript {
+            reveals: Vec::new(),
+            header: None,
+            record: None,
+            ..transcript.clone()
+        };
         Some(Fixed { terms, transcript, roster, closed, survivors })
     }
 }

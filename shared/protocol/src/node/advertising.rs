@@ -137,6 +137,7 @@ impl AwaitingRoster {
         let Some(own) = roster.place(context.id) else {
             return Phase::Waiting;
         };
+        context.compare_heads(&roster);
         context.effects.push(Effect::Work(Job::Deal(DealJob {
             round: terms.round(),
             secrets,

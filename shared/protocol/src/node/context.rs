@@ -1,15 +1,17 @@
 //! What a phase may touch while it handles one step.
 
+use std::collections::BTreeMap;
+
 use ed25519_dalek::SigningKey;
 use privacy::Ledger;
-use wire::{Checked, Genesis, NodeId, Signable, ToCoordinator};
+use wire::{Checked, Genesis, LedgerHead, NodeId, Signable, ToCoordinator};
 
 use super::{
     Effect, Event, Phase, Record, Step,
     effect::StayedOut,
     journal::{Journal, Question},
 };
-use crate::{rejection::Rejection, terms::Terms, time::Time};
+use crate::{rejection::Rejection, roster::RosterView, terms::Terms, time::Time};
 
 pub(super) struct Context<'a> {
     pub key: &'a SigningKey,
@@ -17,6 +19,7 @@ pub(super) struct Context<'a> {
     pub genesis: &'a Genesis,
     pub ledger: &'a mut Ledger,
     pub journal: &'a mut Journal,
+    pub seen: &'a mut BTreeMap<NodeId, Checked<LedgerHead>>,
     pub now: Time,
     pub effects: &'a mut Vec<Effect>,
 }
@@ -39,6 +42,22 @@ impl Context<'_> {
 
     pub fn report(&mut self, event: Event) {
         self.effects.push(Effect::Report(event));
+    }
+
+    /// Promise 3: tells of members that have shown a longer ledger before, and remembers what they
+    /// show now.
+    pub fn compare_heads(&mut self, roster: &RosterView) {
+        for member in roster.members() {
+            match self.seen.get(&member.id) {
+                Some(seen) if seen.sequence > member.ledger.sequence => {
+                    let later = ToCoordinator::LaterHead(seen.signed().clone());
+                    self.effects.push(Effect::Send(later));
+                }
+                _ => {
+                    self.seen.insert(member.id, member.ledger.clone());
+                }
+            }
+        }
     }
 
     /// The node goes no further in this round.

@@ -3,7 +3,7 @@
 
 use version::{Chain, ChainError, State};
 use wire::{
-    Checked, Header, Outcome, RoundRecord, RoundResult, Round, Signed, StateHash,
+    Checked, Header, Outcome, Round, RoundRecord, RoundResult, Signed, StateHash, VersionNumber,
 };
 
 use super::{Effect, Event, Record};
@@ -144,6 +144,21 @@ impl History {
         Followed { rejection: None, round: Some(header.round), summed }
     }
 
+    /// How a round ended, where the chain says so: whether it gave a sum.
+    pub fn ending_of(&self, round: Round) -> Option<bool> {
+        if round == Round(0) || self.chain.last_round() < round {
+            return None;
+        }
+        let coordinator = self.chain.genesis().coordinator;
+        let headers = self.chain.headers().iter().rev();
+        let mut headers = headers.filter_map(|header| header.check(coordinator).ok());
+        let ending = headers.find(|header| {
+            header.round <= round && !matches!(header.outcome, Outcome::RolledBack { .. })
+        })?;
+        let summed = matches!(ending.outcome, Outcome::Issued { .. } | Outcome::Refused { .. });
+        Some(summed && ending.round == round)
+    }
+
     /// Takes headers that were missed. Their states are not recomputed: the newest is fetched by
     /// its hash, and whoever reports says so.
     pub fn catch_up(
@@ -173,6 +188,11 @@ impl History {
         fault
     }
 
+    fn was_version(&self, state: StateHash) -> bool {
+        let versions = (0..self.chain.version().0).rev().map(VersionNumber);
+        versions.into_iter().any(|version| self.chain.state_of(version) == Some(state))
+    }
+
     /// Takes the bytes of the newest version's state, if they are its.
     pub fn take_state(&mut self, bytes: &[u8], effects: &mut Vec<Effect>) -> Option<Rejection> {
         if self.state.is_some() {
@@ -180,6 +200,8 @@ impl History {
         }
         let wanted: StateHash = self.chain.state();
         match State::decode(bytes) {
+            // Asked for before the chain went on.
+            Ok(state) if state.hash() != wanted && self.was_version(state.hash()) => None,
             Ok(state) if state.hash() == wanted => {
                 self.state = Some(state);
                 effects.push(Effect::Persist(Record::Chain {

@@ -107,6 +107,11 @@ impl Journal {
         self.unfinished = 0;
     }
 
+    /// Whether a message is among the answers of the present round.
+    pub fn holds(&self, message: &ToCoordinator) -> bool {
+        self.answers.iter().any(|answer| answer.message == *message)
+    }
+
     pub(super) fn note(&mut self, question: Question, message: ToCoordinator) {
         self.answers.push(Answer { question, message });
     }
