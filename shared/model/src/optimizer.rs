@@ -173,3 +173,46 @@ fn shorten(gradients: &[Tensor], longest: f64) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Kind, Tensor};
+
+    use super::{Optimizer, Training};
+    use crate::loss::floats;
+
+    /// Three steps from [1, −2, 0.5] with fixed gradients.
+    fn three_steps(rule: Optimizer, longest: Option<f64>) -> Vec<f32> {
+        let parameter = Tensor::from_slice(&[1f32, -2.0, 0.5]).view([1, 3]).set_requires_grad(true);
+        let mut training = Training::new(rule, vec![parameter.shallow_clone()]);
+        for gradient in [[0.3f32, -0.1, 2.0], [-0.2, 0.4, 1.0], [0.05, 0.0, -3.0]] {
+            (&parameter * Tensor::from_slice(&gradient)).sum(None::<Kind>).backward();
+            training.step(1.0, longest);
+        }
+        floats(&parameter)
+    }
+
+    fn assert_near(found: &[f32], expected: [f32; 3]) {
+        let near =
+            found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6);
+        assert!(near, "{found:?} {expected:?}");
+    }
+
+    /// Expected values from torch.optim of torch 2.13.0.
+    #[test]
+    fn rules_move_as_in_torch() {
+        let adamw = Optimizer::AdamW {
+            learning_rate: 0.1,
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-8,
+            weight_decay: 0.05,
+        };
+        assert_near(&three_steps(adamw, None), [0.851_773, -1.969_969_2, 0.308_841_3]);
+        let momentum = Optimizer::Sgd { learning_rate: 0.1, momentum: 0.9 };
+        assert_near(&three_steps(momentum, None), [0.951_699_9, -2.048_899, 0.068]);
+        let plain = Optimizer::Sgd { learning_rate: 0.1, momentum: 0.0 };
+        assert_near(&three_steps(plain, None), [0.985, -2.03, 0.5]);
+        assert_near(&three_steps(plain, Some(1.0)), [1.001_775, -2.031_576_2, 0.409_926_1]);
+    }
+}

@@ -209,13 +209,15 @@ impl Transformer {
         let value = heads(Projection::Value).transpose(1, 2);
         let grouped = self.config.heads != self.config.key_value_heads;
         let mixed = match cache {
-            None => attend(&query, &key, &value, None, true, grouped),
+            None => attend(&query, &key, &value, true, grouped),
             Some(cache) => {
                 let before = cache.length;
                 let (key, value) = cache.extend(layer, &key, &value);
-                let mask = (before > 0 && positions > 1)
-                    .then(|| causal_mask(before, positions, normed.device()));
-                attend(&query, &key, &value, mask.as_ref(), before == 0 && positions > 1, grouped)
+                assert!(
+                    before == 0 || positions == 1,
+                    "after a first text, the cache takes one token at a time"
+                );
+                attend(&query, &key, &value, positions > 1, grouped)
             }
         };
         let mixed = mixed.transpose(1, 2).reshape([rows, positions, -1]);
@@ -300,20 +302,9 @@ impl Cache {
     }
 }
 
-fn attend(
-    query: &Tensor,
-    key: &Tensor,
-    value: &Tensor,
-    mask: Option<&Tensor>,
-    causal: bool,
-    grouped: bool,
-) -> Tensor {
+fn attend(query: &Tensor, key: &Tensor, value: &Tensor, causal: bool, grouped: bool) -> Tensor {
+    let mask = None::<Tensor>;
     Tensor::scaled_dot_product_attention(query, key, value, mask, 0.0, causal, None, grouped)
-}
-
-/// Which of `before + count` keys each of the last `count` positions may see: [count, before + count].
-fn causal_mask(before: i64, count: i64, device: Device) -> Tensor {
-    Tensor::ones([count, before + count], (Kind::Bool, device)).tril(before)
 }
 
 /// One frequency for each pair of a head, in radians a position, with Llama 3's stretching where configured.
