@@ -1,0 +1,91 @@
+//! What programs do that are not the shipped ones: mutants, hostile nodes, a hostile coordinator.
+//!
+//! A behaviour stands between the machines and the world. It changes no machine: it drops, adds or
+//! changes what a machine ordered or said, as a broken or hostile program around it would.
+
+use protocol::{
+    coordinator,
+    job::{UnmaskJob, Unmasked},
+    node,
+};
+use wire::{ToCoordinator, ToNode};
+
+use crate::disk::NodeDisk;
+
+/// The node whose program is asked.
+pub struct Actor<'a> {
+    /// Its number; its key is [`crate::scenario::node_key`] of it.
+    pub node: usize,
+    /// How often it was started before.
+    pub restarts: u64,
+    /// What it has on its disk.
+    pub disk: &'a NodeDisk,
+}
+
+/// Changes what programs do. Everything left out is as shipped.
+pub trait Behaviour {
+    /// Before a node's effects are performed.
+    fn node_effects(&mut self, actor: &Actor<'_>, effects: &mut Vec<node::Effect>) {
+        let _ = (actor, effects);
+    }
+
+    /// Before the coordinator's effects are performed.
+    fn coordinator_effects(&mut self, effects: &mut Vec<coordinator::Effect>) {
+        let _ = effects;
+    }
+
+    /// A node is about to run a job with this entropy.
+    fn job(&mut self, node: usize, job: &node::Job, entropy: &[u8; 32]) {
+        let _ = (node, job, entropy);
+    }
+
+    /// The coordinator unmasks.
+    fn unmask(&mut self, job: UnmaskJob) -> Unmasked {
+        job.run()
+    }
+
+    /// A message leaves the coordinator for a node.
+    fn to_node(&mut self, node: usize, message: ToNode) -> Vec<ToNode> {
+        let _ = node;
+        vec![message]
+    }
+
+    /// A message leaves a node for the coordinator.
+    fn to_coordinator(&mut self, node: usize, message: ToCoordinator) -> Vec<ToCoordinator> {
+        let _ = node;
+        vec![message]
+    }
+
+    /// The coordinator serves the bytes of a state to a node.
+    fn serve_state(&mut self, node: usize, bytes: Vec<u8>) -> Vec<u8> {
+        let _ = node;
+        bytes
+    }
+
+    /// Whether a node's program is the shipped one: of others nothing is asked but that they harm nobody.
+    fn is_honest(&self, node: usize) -> bool {
+        let _ = node;
+        true
+    }
+
+    /// Whether the coordinator's program is the shipped one.
+    fn has_honest_coordinator(&self) -> bool {
+        true
+    }
+
+    /// Whether [`Behaviour::starting`] leaves disks as they were: a ledger restored from a backup has
+    /// forgotten charges, which no invariant can then be asked for.
+    fn keeps_disks(&self) -> bool {
+        true
+    }
+
+    /// A node is about to start from its disk.
+    fn starting(&mut self, node: usize, disk: &mut NodeDisk) {
+        let _ = (node, disk);
+    }
+}
+
+/// The programs as they ship.
+pub struct Shipped;
+
+impl Behaviour for Shipped {}

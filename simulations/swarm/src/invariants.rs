@@ -1,0 +1,161 @@
+//! What must hold whatever happens, checked after every step.
+//!
+//! Written apart from the rules that it checks: thresholds and floors are computed here again, from
+//! the design and not from `protocol`.
+
+mod history;
+mod ledgers;
+mod reveals;
+mod sums;
+
+use std::fmt;
+
+use protocol::Time;
+use wire::{NodeId, Round, ToCoordinator, ToNode};
+
+use crate::disk::{CoordinatorDisk, NodeDisk};
+use history::History;
+use ledgers::Ledgers;
+use reveals::Reveals;
+use sums::Sums;
+
+/// What must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// Each contribution is in the published sum exactly once or not at all.
+    ExactlyOnce,
+    /// What was revealed gives at most one sum in a round, and no sum below the floors.
+    OneSum,
+    /// One successor per version; every node's chain is a prefix of the coordinator's.
+    OneHistory,
+    /// No ledger is below what its node has released.
+    LedgerHolds,
+    /// A node draws noise once in a round, and contributes one string of bytes.
+    NoiseOnce,
+    /// What is said was durable before.
+    DurableFirst,
+    /// Without further faults a version is issued in bounded time.
+    Lively,
+    /// A program that starts from its disk comes up.
+    Restarts,
+}
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// When, in virtual milliseconds.
+    pub at_ms: u64,
+    /// In which round, where there is one.
+    pub round: Option<Round>,
+    /// What was seen.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { invariant, at_ms, round, what } = self;
+        write!(f, "{invariant:?} at {at_ms} ms")?;
+        if let Some(round) = round {
+            write!(f, " in round {round}")?;
+        }
+        write!(f, ": {what}")
+    }
+}
+
+/// A fault that one of the checks has found.
+pub(crate) type Found = Result<(), (Invariant, Option<Round>, String)>;
+
+/// Everything that was seen so far.
+pub(crate) struct Invariants {
+    sums: Sums,
+    reveals: Reveals,
+    history: History,
+    ledgers: Ledgers,
+    /// Whether disks keep what they synced; restored backups do not.
+    keeps_disks: bool,
+    pub violations: Vec<Violation>,
+}
+
+impl Invariants {
+    pub fn new(nodes: usize, keeps_disks: bool) -> Self {
+        Self {
+            sums: Sums::default(),
+            reveals: Reveals::default(),
+            history: History::new(nodes),
+            ledgers: Ledgers::default(),
+            keeps_disks,
+            violations: Vec::new(),
+        }
+    }
+
+    /// A node has drawn noise.
+    pub fn drawn(&mut self, now: Time, round: Round, node: usize, values: Vec<u32>) {
+        let found = self.sums.drawn(round, node, values);
+        self.note(now, found);
+    }
+
+    /// A message leaves a node.
+    pub fn said_by_node(&mut self, now: Time, node: NodeId, message: &ToCoordinator, disk: &NodeDisk) {
+        let found = self.reveals.said_by_node(node, message);
+        self.note(now, found);
+        if let ToCoordinator::Contribution(contribution) = message {
+            let found = self.ledgers.contributed(node, contribution, disk);
+            self.note(now, found);
+        }
+        let found = ledgers::was_durable(message, disk);
+        self.note(now, found);
+    }
+
+    /// A message leaves a node whose program is not the shipped one: it counts for what others reveal.
+    pub fn said_by_liar(&mut self, node: NodeId, message: &ToCoordinator) {
+        self.reveals.said_by_liar(node, message);
+    }
+
+    /// A message leaves the coordinator; its disk is looked at where its program is the shipped one.
+    pub fn said_by_coordinator(
+        &mut self,
+        now: Time,
+        message: &ToNode,
+        disk: Option<&CoordinatorDisk>,
+    ) {
+        self.reveals.said_by_coordinator(message);
+        if let Some(disk) = disk {
+            let found = history::was_durable(message, disk);
+            self.note(now, found);
+        }
+    }
+
+    /// The coordinator is about to persist something.
+    pub fn coordinator_persists(&mut self, now: Time, record: &protocol::coordinator::Record) {
+        let found = self.history.coordinator_persists(record);
+        self.note(now, found);
+        if let protocol::coordinator::Record::Step { record: Some(record), .. } = record {
+            let found = self.sums.published(record);
+            self.note(now, found);
+        }
+    }
+
+    /// A node has taken a step.
+    pub fn node_stepped(&mut self, now: Time, place: usize, machine: &protocol::Node) {
+        let found = self.history.node_stepped(place, machine);
+        self.note(now, found);
+    }
+
+    /// A node has started from its disk.
+    pub fn node_started(&mut self, now: Time, place: usize, machine: &protocol::Node) {
+        self.history.forget(place);
+        if self.keeps_disks {
+            let found = self.ledgers.still_there(machine);
+            self.note(now, found);
+        }
+        self.node_stepped(now, place, machine);
+    }
+
+    pub fn note(&mut self, now: Time, found: Found) {
+        if let Err((invariant, round, what)) = found {
+            self.violations.push(Violation { invariant, at_ms: now.0, round, what });
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The made world: a clock, a queue of things to come, and every program in it.
+
+mod coordinating;
+mod nodes;
+mod wires;
+
+use protocol::{
+    Coordinator, Node, Time,
+    job::UnmaskJob,
+    node::{Job, TrainOrder},
+};
+use rand::{Rng, RngExt};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use wire::{Header, NodeId, Signed, StateHash, ToCoordinator, ToNode};
+
+use crate::{
+    behaviour::Behaviour,
+    disk::{CoordinatorDisk, NodeDisk},
+    effects::{Boundary, Moment, Side},
+    faults::Faults,
+    invariants::{Invariant, Invariants},
+    links::Link,
+    outcome::Outcome,
+    queue::Queue,
+    scenario::{Scenario, initial_state, node_id},
+    trace::Trace,
+};
+
+/// Everything that there is in one run.
+pub struct World {
+    now: Time,
+    queue: Queue<Happening>,
+    rng: ChaCha20Rng,
+    faults: Faults,
+    links: Vec<Link>,
+    nodes: Vec<NodeProgram>,
+    coordinator: CoordinatorProgram,
+    invariants: Invariants,
+    behaviour: Box<dyn Behaviour>,
+    trace: Trace,
+    outcome: Outcome,
+    calm: Calm,
+}
+
+/// Whether things still go wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Calm {
+    No,
+    /// Since the world had issued so many versions.
+    Since(u64),
+    /// The run is over.
+    Over,
+}
+
+/// A node's program.
+struct NodeProgram {
+    id: NodeId,
+    disk: NodeDisk,
+    machine: Option<Node>,
+    /// Rises with every crash, so that what an earlier life ordered is dropped.
+    life: u64,
+    left: bool,
+    alarm: Option<Time>,
+    /// What was asked for and has not come.
+    wants_headers: Option<u64>,
+    wants_state: Option<StateHash>,
+}
+
+/// The coordinator's program.
+struct CoordinatorProgram {
+    disk: CoordinatorDisk,
+    machine: Option<Coordinator>,
+    life: u64,
+    alarm: Option<Time>,
+}
+
+/// What can happen.
+enum Happening {
+    NodeStarts { node: usize },
+    CoordinatorStarts,
+    Connects { node: usize, epoch: u64 },
+    CoordinatorNotices { node: usize, epoch: u64 },
+    GivenUp { node: usize, epoch: u64 },
+    ArrivesAtNode { node: usize, sent: Sent, message: Box<ToNode> },
+    ArrivesAtCoordinator { node: usize, sent: Sent, message: Box<ToCoordinator> },
+    AsksHeaders { node: usize, epoch: u64, from: u64 },
+    GetsHeaders { node: usize, life: u64, headers: Vec<Signed<Header>> },
+    AsksState { node: usize, epoch: u64, hash: StateHash },
+    GetsState { node: usize, life: u64, hash: StateHash, bytes: Vec<u8> },
+    NodeAlarm { node: usize, life: u64, at: Time },
+    NodeTrained { node: usize, life: u64, order: Box<TrainOrder> },
+    NodeWorks { node: usize, life: u64, job: Box<Job> },
+    OwnerForgives { node: usize, life: u64 },
+    Leaves { node: usize },
+    CoordinatorAlarm { life: u64, at: Time },
+    CoordinatorUnmasks { life: u64, job: Box<UnmaskJob> },
+    CoordinatorJudges { life: u64 },
+    CoordinatorPolls { life: u64 },
+    Heals,
+    Deadline,
+}
+
+/// Under which circumstances a message was sent.
+#[derive(Clone, Copy)]
+struct Sent {
+    /// Its number on the link, in its direction.
+    number: u64,
+    epoch: u64,
+    /// The receiver's life.
+    life: u64,
+}
+
+impl World {
+    /// A world at its beginning.
+    pub fn new(scenario: &Scenario, seed: u64, behaviour: Box<dyn Behaviour>) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let size = scenario.draw_size(&mut rng);
+        let mut faults = Faults::new(scenario.mix.clone(), seed, &mut rng);
+        scenario.crashes.iter().for_each(|&(boundary, passes)| faults.aim_at(boundary, passes));
+        let links = (0..size).map(|_| Link::new(&faults, &mut rng)).collect();
+        let mut disk = CoordinatorDisk::default();
+        disk.keep_state(initial_state().encode());
+        let coordinator = CoordinatorProgram { disk, machine: None, life: 0, alarm: None };
+        let mut queue = Queue::new();
+        queue.push(Time(0), Happening::CoordinatorStarts);
+        (0..size).for_each(|node| queue.push(Time(1), Happening::NodeStarts { node }));
+        queue.push(Time(0) + scenario.faulty_ms, Happening::Heals);
+        queue.push(Time(0) + scenario.faulty_ms + scenario.calm_ms, Happening::Deadline);
+        Self {
+            now: Time(0),
+            queue,
+            rng,
+            faults,
+            links,
+            nodes: (0..size).map(NodeProgram::new).collect(),
+            coordinator,
+            invariants: Invariants::new(size, behaviour.keeps_disks()),
+            behaviour,
+            trace: Trace::default(),
+            outcome: Outcome { seed, nodes: size, ..Outcome::default() },
+            calm: Calm::No,
+        }
+    }
+
+    /// The same, with a line for everything that happens.
+    pub fn traced(mut self) -> Self {
+        self.trace = Trace::on();
+        self
+    }
+
+    /// Runs until a version was issued after the last fault and every node holds it, until time is
+    /// up, or until an invariant is broken.
+    pub fn run(mut self) -> Outcome {
+        while self.calm != Calm::Over && self.invariants.violations.is_empty() {
+            let Some((at, happening)) = self.queue.pop() else { break };
+            self.now = at;
+            self.happens(happening);
+            self.end_if_everybody_is_up_to_date();
+        }
+        self.check_transcripts();
+        self.outcome.faults = self.faults.happened;
+        self.outcome.boundaries = self.faults.hit;
+        self.outcome.violations = self.invariants.violations;
+        self.outcome.trace = self.trace.into_lines();
+        self.outcome
+    }
+
+    fn happens(&mut self, happening: Happening) {
+        use Happening::*;
+        match happening {
+            NodeStarts { node } => self.start_node(node),
+            CoordinatorStarts => self.start_coordinator(),
+            Connects { node, epoch } => self.connect(node, epoch),
+            CoordinatorNotices { node, epoch } => self.notice_gone(node, epoch),
+            GivenUp { node, epoch } => self.give_up(node, epoch),
+            ArrivesAtNode { node, sent, message } => self.arrive_at_node(node, sent, *message),
+            ArrivesAtCoordinator { node, sent, message } => {
+                self.arrive_at_coordinator(node, sent, *message);
+            }
+            AsksHeaders { node, epoch, from } => self.serve_headers(node, epoch, from),
+            GetsHeaders { node, life, headers } => self.get_headers(node, life, headers),
+            AsksState { node, epoch, hash } => self.serve_state(node, epoch, hash),
+            GetsState { node, life, hash, bytes } => self.get_state(node, life, hash, bytes),
+            NodeAlarm { node, life, at } => self.ring_node(node, life, at),
+            NodeTrained { node, life, order } => self.finish_training(node, life, &order),
+            NodeWorks { node, life, job } => self.run_job(node, life, *job),
+            OwnerForgives { node, life } => self.forgive(node, life),
+            Leaves { node } => self.leave(node),
+            CoordinatorAlarm { life, at } => self.ring_coordinator(life, at),
+            CoordinatorUnmasks { life, job } => self.unmask(life, *job),
+            CoordinatorJudges { life } => self.judge(life),
+            CoordinatorPolls { life } => self.poll(life),
+            Heals => self.heal(),
+            Deadline => self.miss_deadline(),
+        }
+    }
+
+    /// Asks for something to happen after so many milliseconds.
+    fn later(&mut self, after_ms: u32, happening: Happening) {
+        self.queue.push(self.now + after_ms, happening);
+    }
+
+    fn between(&mut self, least_ms: u32, most_ms: u32) -> u32 {
+        self.rng.random_range(least_ms..=most_ms)
+    }
+
+    fn entropy(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    fn line(&mut self, text: impl FnOnce() -> String) {
+        self.trace.line(self.now, text);
+    }
+
+    /// Whether a program stops here.
+    fn stops(&mut self, side: Side, moment: Moment, effect: &'static str) -> bool {
+        let boundary = Boundary { side, effect, moment };
+        let stops = self.faults.crashes(boundary, &mut self.rng);
+        if stops {
+            self.line(|| format!("CRASH of a {boundary}"));
+        }
+        stops
+    }
+
+    fn heal(&mut self) {
+        self.line(|| "from now on nothing goes wrong any more".to_owned());
+        self.faults.heal();
+        self.links.iter_mut().for_each(Link::heal);
+        self.outcome.versions_in_trouble = self.outcome.versions;
+        self.calm = Calm::Since(self.outcome.versions);
+    }
+
+    fn end_if_everybody_is_up_to_date(&mut self) {
+        let Calm::Since(versions) = self.calm else { return };
+        let Some(coordinator) = &self.coordinator.machine else { return };
+        let head = coordinator.chain().head();
+        let holds = |program: &NodeProgram| {
+            let machine = program.machine.as_ref();
+            machine.is_some_and(|node| node.chain().head() == head && node.state().is_some())
+        };
+        let living = self.nodes.iter().filter(|program| !program.left);
+        if self.outcome.versions > versions && living.into_iter().all(holds) {
+            self.calm = Calm::Over;
+        }
+    }
+
+    fn miss_deadline(&mut self) {
+        let coordinator = self.coordinator.machine.as_ref().map(Coordinator::waits_for);
+        let nodes: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|program| program.machine.as_ref().map(|node| (node.round(), node.waits_for())))
+            .collect();
+        let what = format!("no version that everybody holds: the coordinator waits for {coordinator:?}, the nodes for {nodes:?}");
+        self.invariants.note(self.now, Err((Invariant::Lively, None, what)));
+    }
+
+    /// Every round that has a header has its transcript.
+    fn check_transcripts(&mut self) {
+        let disk = &self.coordinator.disk;
+        let open = u64::from(disk.round.is_some());
+        let kept = disk.finished.iter().filter(|transcript| transcript.header.is_some()).count() as u64;
+        let ended = self.outcome.rounds;
+        if kept + open < ended {
+            let what = format!("{ended} rounds have ended, and {kept} transcripts were kept");
+            self.invariants.note(self.now, Err((Invariant::DurableFirst, None, what)));
+        }
+    }
+}
+
+impl NodeProgram {
+    fn new(node: usize) -> Self {
+        Self {
+            id: node_id(node),
+            disk: NodeDisk::default(),
+            machine: None,
+            life: 0,
+            left: false,
+            alarm: None,
+            wants_headers: None,
+            wants_state: None,
+        }
+    }
+}
