@@ -1,5 +1,8 @@
 //! `murmur-node`: what a device runs; the only program that sees private chat logs.
 //!
+//! It never shows a conversation to anybody else, and never spends more privacy than its owner's policy allows,
+//! whatever a coordinator asks. Its user is the person whose device it runs on.
+//!
 //! It keeps its owner's conversations encrypted on the device, trains an adapter on them when its
 //! policy allows a round, and sends one masked contribution. What leaves is decided in one place:
 //! [`run`] performs the effects of [`protocol::Node`], and nothing else opens a connection.

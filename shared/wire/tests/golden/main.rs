@@ -3,6 +3,8 @@
 //!
 //! `MURMUR_BLESS=1 cargo test --release -p wire --test golden` writes the files anew; look at the difference.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod damage;
 mod samples;
 

@@ -1,0 +1,81 @@
+//! Every file in `configs/` is read by the program that it is for, and says what every key means.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use node::config::{
+    ConversationsConfig, ModelConfig, NetworkConfig, NodeConfig, PolicyName, PrivacyConfig, TrainingConfig,
+};
+use protocol::Preset;
+use toml::{Table, Value};
+
+fn text(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs").join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Keys that are shown commented out, since they have no value that fits everybody.
+fn with_examples(text: &str, keys: &[&str]) -> String {
+    keys.iter().fold(text.to_owned(), |text, key| {
+        let (commented, shown) = (format!("\n# {key} = "), format!("\n{key} = "));
+        assert!(text.contains(&commented), "{key} is not shown");
+        text.replace(&commented, &shown)
+    })
+}
+
+/// `network.limits.guests` and so on.
+fn paths(table: &Table, prefix: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (key, value) in table {
+        let path = format!("{prefix}{key}");
+        match value {
+            Value::Table(inner) => found.extend(paths(inner, &format!("{path}."))),
+            _ => drop(found.insert(path)),
+        }
+    }
+    found
+}
+
+/// Every line `key = value` stands below a comment, or below a line that shares one.
+fn undocumented(text: &str) -> Vec<&str> {
+    let mut documented = false;
+    let mut missing = Vec::new();
+    for line in text.lines() {
+        let is_key = line.starts_with(|c: char| c.is_ascii_lowercase());
+        if is_key && !documented {
+            missing.push(line);
+        }
+        documented = line.starts_with('#');
+    }
+    missing
+}
+
+#[test]
+fn node_toml_is_read_by_the_node() {
+    let config: NodeConfig = toml::from_str(&text("node.toml")).unwrap();
+    assert_eq!(config.privacy.policy.0, Preset::Default);
+}
+
+/// What the file says of defaults is true: leaving a key out changes nothing.
+#[test]
+fn node_toml_shows_the_defaults() {
+    let config: NodeConfig = toml::from_str(&text("node.toml")).unwrap();
+    assert_eq!(config.training, TrainingConfig::default());
+    assert_eq!(config.conversations, ConversationsConfig::default());
+    assert_eq!(config.network, NetworkConfig::default());
+}
+
+#[test]
+fn node_toml_shows_and_documents_every_key() {
+    let text = text("node.toml");
+    assert_eq!(undocumented(&text), Vec::<&str>::new());
+    let shown: Table = toml::from_str(&with_examples(&text, &["private_words"])).unwrap();
+    let full = NodeConfig {
+        model: ModelConfig { folder: "model".into() },
+        privacy: PrivacyConfig { policy: PolicyName(Preset::Default) },
+        training: TrainingConfig::default(),
+        conversations: ConversationsConfig { private_words: Some("words.txt".into()), train_on_chat: false },
+        network: NetworkConfig::default(),
+    };
+    let known: Table = toml::from_str(&toml::to_string(&full).unwrap()).unwrap();
+    assert_eq!(paths(&shown, ""), paths(&known, ""));
+}

@@ -1,0 +1,204 @@
+//! The arrows of design.md section 3, held against what cargo knows and what the sources say.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use cargo_metadata::{Metadata, MetadataCommand, Package};
+
+/// What each crate may name of ours, as in the table of design.md section 3. `tests` may name everything.
+const TABLE: [(&str, &str); 17] = [
+    ("wire", ""),
+    ("grid", ""),
+    ("chatlogs", ""),
+    ("report", ""),
+    ("program", ""),
+    ("model", ""),
+    ("secagg", "wire grid"),
+    ("network", "wire"),
+    ("privacy", "wire grid"),
+    ("version", "wire grid"),
+    ("store", "wire version"),
+    ("protocol", "wire grid secagg privacy version"),
+    ("node", SHARED),
+    ("coordinator", SHARED),
+    ("swarm", "wire grid protocol secagg privacy version"),
+    ("learning", "wire grid chatlogs model privacy version audit"),
+    ("murmur-simulate", "swarm learning audit wire privacy report program"),
+];
+
+/// All of shared but audit.
+const SHARED: &str = "wire protocol version grid secagg privacy model chatlogs report program network store";
+
+/// Libraries that one crate alone may name: whoever needs them goes through that crate.
+const OWNED: [(&str, &str); 4] =
+    [("tch", "model"), ("torch-sys", "model"), ("libp2p", "network"), ("opendp", "privacy")];
+
+/// The longest source file, in lines.
+const LONGEST_FILE: usize = 600;
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(workspace().join("Cargo.toml"))
+        .no_deps()
+        .other_options(["--offline".to_owned()])
+        .exec()
+        .unwrap()
+}
+
+/// What a package names of ours, in normal, build and development dependencies.
+fn ours<'a>(package: &'a Package, packages: &BTreeSet<String>) -> BTreeSet<&'a str> {
+    let named = package.dependencies.iter().map(|dependency| dependency.name.as_str());
+    named.filter(|name| packages.contains(*name)).collect()
+}
+
+fn names(metadata: &Metadata) -> BTreeSet<String> {
+    metadata.packages.iter().map(|package| package.name.to_string()).collect()
+}
+
+#[test]
+fn every_crate_names_only_what_the_table_allows() {
+    let (metadata, table) = (metadata(), BTreeMap::from(TABLE));
+    let packages = names(&metadata);
+    for package in metadata.packages.iter().filter(|package| package.name.as_str() != "tests") {
+        let row = table.get(package.name.as_str());
+        let row = row.unwrap_or_else(|| panic!("{} is not in the table of crates", package.name));
+        let allowed: BTreeSet<&str> = row.split_whitespace().collect();
+        // A crate's own examples may be listed as depending on itself.
+        let named: BTreeSet<&str> =
+            ours(package, &packages).into_iter().filter(|name| *name != package.name.as_str()).collect();
+        let forbidden: Vec<_> = named.difference(&allowed).collect();
+        assert!(forbidden.is_empty(), "{} may not name {forbidden:?}", package.name);
+    }
+}
+
+#[test]
+fn every_row_of_the_table_is_a_crate() {
+    let packages = names(&metadata());
+    for (name, _) in TABLE {
+        assert!(packages.contains(name), "{name} is in the table, but not in the workspace");
+    }
+}
+
+#[test]
+fn heavy_libraries_have_one_owner() {
+    for package in metadata().packages {
+        for (library, owner) in OWNED {
+            let names_it = package.dependencies.iter().any(|dependency| dependency.name == library);
+            assert_eq!(names_it, package.name.as_str() == owner, "{} and {library}", package.name);
+        }
+    }
+}
+
+#[test]
+fn every_shared_crate_has_two_users() {
+    let metadata = metadata();
+    let packages = names(&metadata);
+    let shared = metadata.packages.iter().filter(|package| is_shared(package));
+    for package in shared {
+        let users: BTreeSet<&str> = metadata
+            .packages
+            .iter()
+            .filter(|user| user.name != package.name && user.name.as_str() != "tests")
+            .filter(|user| ours(user, &packages).contains(package.name.as_str()))
+            .map(|user| user.name.as_str())
+            .collect();
+        assert!(users.len() >= 2, "{} has too few users: {users:?}", package.name);
+    }
+}
+
+fn is_shared(package: &Package) -> bool {
+    package.manifest_path.parent().and_then(|folder| folder.parent()).is_some_and(|f| f.ends_with("shared"))
+}
+
+/// The Rust sources of the workspace with their paths from its root.
+fn sources() -> Vec<(String, String)> {
+    let (root, mut found) = (workspace(), Vec::new());
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let hidden = name.starts_with('.') || name == "target";
+            if path.is_dir() && !hidden {
+                folders.push(path);
+            } else if name.ends_with(".rs") {
+                let place = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+                found.push((place, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(found.len() > 100, "the sources were not found");
+    found
+}
+
+#[test]
+fn no_source_file_is_too_long() {
+    for (place, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST_FILE, "{place} has {lines} lines: split it");
+    }
+}
+
+/// Files that may write `Contribution {`: where a release is masked, where the message is defined, and tests that
+/// need bytes which are nobody's.
+const CONTRIBUTORS: [&str; 4] = [
+    "shared/protocol/src/job/contribute.rs",
+    "shared/wire/",
+    "shared/network/tests/",
+    "tests/",
+];
+
+/// Release and masks meet in one file: nothing else can make a contribution (design.md section 3).
+#[test]
+fn a_contribution_is_made_in_one_place() {
+    let mut made = 0;
+    for (place, text) in sources() {
+        let makes = text.lines().any(makes_a_contribution);
+        made += usize::from(makes && place == CONTRIBUTORS[0]);
+        let allowed = CONTRIBUTORS.iter().any(|allowed| place.starts_with(allowed));
+        assert!(!makes || allowed, "{place} makes a Contribution");
+    }
+    assert_eq!(made, 1, "{} makes none", CONTRIBUTORS[0]);
+}
+
+/// `Contribution {` as a whole word, but for definitions and return types.
+fn makes_a_contribution(line: &str) -> bool {
+    line.match_indices("Contribution {").any(|(at, _)| {
+        let before = line[..at].trim_end();
+        let whole = !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        whole && !["struct", "for", "->", "impl", "enum"].iter().any(|word| before.ends_with(word))
+    })
+}
+
+#[test]
+fn making_is_told_from_defining() {
+    assert!(makes_a_contribution("Ok((Contribution { task, round }, charge))"));
+    assert!(makes_a_contribution("let made = wire::Contribution { task };"));
+    assert!(!makes_a_contribution("pub struct Contribution {"));
+    assert!(!makes_a_contribution("fn contribution() -> Contribution {"));
+    assert!(!makes_a_contribution("LocalContribution { task }"));
+}
+
+/// Whoever uses a library is named by one of these.
+const USERS: [&str; 4] = ["use", "programs", "person", "drive"];
+
+/// A library's first page says what it never does, and who uses it.
+#[test]
+fn every_front_page_says_never_and_who() {
+    for package in metadata().packages.iter().filter(|package| package.name.as_str() != "tests") {
+        let file = package.manifest_path.parent().unwrap().join("src/lib.rs");
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        let header: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        let header = header.to_lowercase();
+        assert!(header.contains("never"), "{file}: the first page does not say what it never does");
+        let who = USERS.iter().any(|word| header.contains(word));
+        assert!(who, "{file}: the first page does not say who uses it");
+    }
+}
