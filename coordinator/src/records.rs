@@ -1,0 +1,284 @@
+//! What survives a restart of the coordinator, record by record.
+//!
+//! A step of the chain is its state, its evidence and its header, in this order: the header is what
+//! makes it history, and it is appended last. Whatever a crash leaves, opening finds the chain up
+//! to its last whole header, and the round that was going on as it was last persisted.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, bail};
+use protocol::coordinator::Record;
+use store::{ChainFile, Contents, Snapshot};
+use version::{Chain, State};
+use wire::{
+    Checked, ContentHash, CoordinatorId, Header, LedgerHead, Outcome, Plan, RecordHash, Round,
+    RoundRecord, Signed, StateHash, Transcript, VersionNumber,
+};
+
+use crate::home::Home;
+
+/// Ledger heads of so many nodes as a list can have members.
+const HEADS_LIMIT: usize = 16 << 20;
+
+/// The open files of a task. Whoever has them holds the folder's lock.
+pub struct Records {
+    coordinator: CoordinatorId,
+    chain: ChainFile,
+    states: Arc<Contents>,
+    places: BTreeMap<StateHash, ContentHash>,
+    round: Snapshot,
+    heads: Snapshot,
+    records: PathBuf,
+    transcripts: PathBuf,
+}
+
+/// What a restart finds.
+pub struct Saved {
+    /// The chain so far.
+    pub chain: Chain,
+    /// The newest version's state.
+    pub state: State,
+    /// The round that was going on.
+    pub round: Option<Transcript>,
+    /// The highest ledger heads seen.
+    pub heads: Vec<Signed<LedgerHead>>,
+}
+
+impl Records {
+    /// Makes the files of a new task, whose version 0 has this state.
+    ///
+    /// # Errors
+    /// If one cannot be written.
+    pub fn create(folder: &Path, initial: &State) -> anyhow::Result<()> {
+        Contents::open(&folder.join("states"))?.put(&initial.encode())?;
+        Ok(())
+    }
+
+    /// Opens the files. A torn last header was never acknowledged and is cut; the transcript of a
+    /// round that ended in the very moment of a crash is put where it belongs.
+    ///
+    /// # Errors
+    /// If a file is damaged, or the newest version's state is missing.
+    pub fn open(home: &Home) -> anyhow::Result<(Self, Saved)> {
+        let genesis = home.genesis.clone();
+        let coordinator = genesis.coordinator;
+        let (mut chain_file, chain, torn) = ChainFile::open(&home.join("chain"), genesis)?;
+        if let Some(torn) = torn {
+            tracing::warn!(at = torn.at, "the chain's last header was cut short by a crash: cut off");
+            chain_file.cut_torn_tail()?;
+        }
+        let states = Contents::open(&home.join("states"))?;
+        let records = Self {
+            coordinator,
+            chain: chain_file,
+            states: Arc::new(states),
+            places: places(&home.join("states"))?,
+            round: Snapshot::open(&home.join("round"))?,
+            heads: Snapshot::open(&home.join("heads"))?,
+            records: folder(home.join("records"))?,
+            transcripts: folder(home.join("transcripts"))?,
+        };
+        let state = records.state(chain.state())?.with_context(|| {
+            format!("the state of version {} is missing from {}: restore it from a backup", chain.version(), home.join("states").display())
+        })?;
+        let round = records.read_round()?;
+        if let Some(transcript) = &round {
+            records.complete(transcript, &chain)?;
+        }
+        let heads = records.read_heads()?;
+        Ok((records, Saved { chain, state, round, heads }))
+    }
+
+    /// Makes a record durable.
+    ///
+    /// # Errors
+    /// If anything was not durably written: the program must stop then.
+    pub fn persist(&mut self, record: &Record) -> anyhow::Result<()> {
+        match record {
+            Record::Round(transcript) => Ok(self.round.write(&wire::encode(&**transcript))?),
+            Record::Heads(heads) => Ok(self.heads.write(&wire::encode(heads))?),
+            Record::Step { header, record, state } => {
+                self.step(header, record.as_deref(), state.as_deref())
+            }
+            Record::Finished(transcript) => self.finish(transcript),
+        }
+    }
+
+    /// Where a state's bytes are, and how many; none if it is not kept.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn place(&self, state: StateHash) -> anyhow::Result<Option<(ContentHash, u64)>> {
+        let Some(&content) = self.places.get(&state) else { return Ok(None) };
+        Ok(self.states.length(content)?.map(|length| (content, length)))
+    }
+
+    /// A kept state.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub fn state(&self, hash: StateHash) -> anyhow::Result<Option<State>> {
+        let Some(&content) = self.places.get(&hash) else { return Ok(None) };
+        let Some(bytes) = self.states.get(content)? else { return Ok(None) };
+        Ok(Some(State::decode(&bytes)?))
+    }
+
+    /// The states, for serving slices of them.
+    pub fn states(&self) -> Arc<Contents> {
+        self.states.clone()
+    }
+
+    /// Forgets the states of all but the `keep` newest versions and version 0; none if `keep` is 0.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn prune(&mut self, chain: &Chain, keep: u64) -> anyhow::Result<()> {
+        if keep == 0 {
+            return Ok(());
+        }
+        let oldest = (chain.version().0 + 1).saturating_sub(keep);
+        let wanted: BTreeSet<StateHash> = std::iter::once(0)
+            .chain(oldest..=chain.version().0)
+            .filter_map(|version| chain.state_of(VersionNumber(version)))
+            .collect();
+        self.places.retain(|state, _| wanted.contains(state));
+        self.states.prune(&self.places.values().copied().collect())?;
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        header: &Signed<Header>,
+        record: Option<&RoundRecord>,
+        state: Option<&[u8]>,
+    ) -> anyhow::Result<()> {
+        if let Some(bytes) = state {
+            let content = self.states.put(bytes)?;
+            self.places.insert(State::decode(bytes)?.hash(), content);
+        }
+        if let Some(record) = record {
+            program::write_secret(&self.record_file(record.hash()), &wire::encode(record))?;
+        }
+        Ok(self.chain.append(&header.check(self.coordinator)?)?)
+    }
+
+    fn finish(&mut self, transcript: &Transcript) -> anyhow::Result<()> {
+        self.write_transcript(transcript)?;
+        self.round.remove()?;
+        Ok(())
+    }
+
+    fn write_transcript(&self, transcript: &Transcript) -> anyhow::Result<()> {
+        let round = self.plan_of(transcript)?.round;
+        Ok(program::write_secret(&self.transcript_file(round), &wire::encode(transcript))?)
+    }
+
+    /// After a crash between a round's header and its transcript: what was persisted of the
+    /// transcript, with header and record, takes its place.
+    fn complete(&self, transcript: &Transcript, chain: &Chain) -> anyhow::Result<()> {
+        let round = self.plan_of(transcript)?.round;
+        let file = self.transcript_file(round);
+        let ending = chain.headers().iter().rev().find_map(|signed| {
+            let header = signed.check(self.coordinator).ok()?;
+            let rolled_back = matches!(header.outcome, Outcome::RolledBack { .. });
+            (header.round == round && !rolled_back).then_some(header)
+        });
+        let Some(header) = ending else { return Ok(()) };
+        if !file.exists() {
+            let mut transcript = transcript.clone();
+            transcript.record = self.record_of(&header)?;
+            transcript.header = Some(header.signed().clone());
+            program::write_secret(&file, &wire::encode(&transcript))?;
+        }
+        self.round.remove()?;
+        Ok(())
+    }
+
+    fn record_of(&self, header: &Header) -> anyhow::Result<Option<RoundRecord>> {
+        let (Outcome::Issued { record, .. } | Outcome::Refused { record, .. }) = header.outcome
+        else {
+            return Ok(None);
+        };
+        let file = self.record_file(record);
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let record = wire::decode(&bytes, RoundRecord::LIMIT)
+            .with_context(|| format!("{} is damaged: restore it from a backup", file.display()))?;
+        Ok(Some(record))
+    }
+
+    fn read_round(&self) -> anyhow::Result<Option<Transcript>> {
+        let Some(bytes) = self.round.read()? else { return Ok(None) };
+        wire::decode(&bytes, Transcript::LIMIT)
+            .map(Some)
+            .context("the present round's file `round` is of another version of this program: move it away, and the round is given up")
+    }
+
+    fn read_heads(&self) -> anyhow::Result<Vec<Signed<LedgerHead>>> {
+        let Some(bytes) = self.heads.read()? else { return Ok(Vec::new()) };
+        wire::decode(&bytes, HEADS_LIMIT)
+            .context("the file `heads` is of another version of this program: restore it from a backup")
+    }
+
+    fn plan_of(&self, transcript: &Transcript) -> anyhow::Result<Checked<Plan>> {
+        let plan = transcript.plan.check(self.coordinator);
+        plan.context("a transcript without a plan of this coordinator")
+    }
+
+    fn record_file(&self, record: RecordHash) -> PathBuf {
+        self.records.join(record.to_string())
+    }
+
+    fn transcript_file(&self, round: Round) -> PathBuf {
+        self.transcripts.join(format!("round-{:06}", round.0))
+    }
+}
+
+/// Every kept state by its hash, and where its bytes are. Reads only: it may be used beside a
+/// running coordinator.
+///
+/// # Errors
+/// If the folder cannot be read, or a state is damaged.
+pub fn places(states: &Path) -> anyhow::Result<BTreeMap<StateHash, ContentHash>> {
+    let mut places = BTreeMap::new();
+    for (content, state) in read_states(states)? {
+        places.insert(state.hash(), content);
+    }
+    Ok(places)
+}
+
+/// Every kept state by its hash. Reads only.
+///
+/// # Errors
+/// As [`places`].
+pub fn kept_states(states: &Path) -> anyhow::Result<BTreeMap<StateHash, State>> {
+    Ok(read_states(states)?.into_iter().map(|(_, state)| (state.hash(), state)).collect())
+}
+
+fn read_states(folder: &Path) -> anyhow::Result<Vec<(ContentHash, State)>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut states = Vec::new();
+    for entry in entries {
+        let file = entry?.path();
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        // Inner hashes and temporary files have other names.
+        let Some(content) = ContentHash::from_hex(name) else { continue };
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        if blake3::hash(&bytes) != blake3::Hash::from_bytes(content.0) {
+            bail!("{} is damaged: restore it from a backup", file.display());
+        }
+        let state = State::decode(&bytes)
+            .with_context(|| format!("{} is not a version's state: move it away", file.display()))?;
+        states.push((content, state));
+    }
+    Ok(states)
+}
+
+fn folder(path: PathBuf) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(path)
+}
