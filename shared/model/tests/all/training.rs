@@ -198,7 +198,10 @@ fn a_training_without_end_stops_when_told() {
         Instant::now()
     });
     let endless = TrainingRecipe { steps: usize::MAX / 8, ..recipe() };
-    let mut heard = |_| drop(begun.send(()));
+    let mut heard = |_| {
+        // Told again and again; only the first time is listened to.
+        let _ = begun.send(());
+    };
     let ended = model.train(&start, &conversations(), &endless, &resources, &mut heard);
     assert!(matches!(ended, Err(ModelError::Stopped)));
     stopper.join().unwrap();
