@@ -1,6 +1,7 @@
 //! `murmur-simulate`: swarms on one machine, and the making of the base model.
 
 mod pretrain;
+mod processes;
 
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ use program::{Exit, Output};
 
 /// Simulates swarms on this machine, and makes the small base model that the project ships.
 #[derive(Parser)]
-#[command(name = "murmur-simulate", version, propagate_version = true)]
+#[command(name = "murmur-simulate", version = program::VERSION, propagate_version = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -21,6 +22,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run a real swarm of programs on this machine, over real chat exports, and report what it learned
+    Processes(processes::Options),
     /// Pre-train the base model `seedling` on free texts
     Pretrain(pretrain::Options),
 }
@@ -34,6 +37,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     program::start_logging(&arguments.log)?;
     let output = Output::new(&arguments.output);
     match arguments.command {
+        Command::Processes(options) => processes::run(options, output),
         Command::Pretrain(options) => pretrain::run(options, output),
     }
 }

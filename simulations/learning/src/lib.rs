@@ -1,11 +1,24 @@
 //! Learning in a made world: real models and real mechanisms without a network.
 //!
-//! It pre-trains the small base model that the project ships ([`pretrain`]). It never opens a
-//! socket and never sees a node's folder. `murmur-simulate` uses it.
+//! What it does: it pre-trains the small base model that the project ships ([`pretrain`]), reads the
+//! demo's people ([`people`]), measures what a version has learned about them ([`measure`]), and
+//! computes the two yardsticks beside which a swarm's learning is read ([`yardstick`]).
+//!
+//! What it never does: it opens no socket, touches no node's folder, and trains on nothing but the
+//! files that it is given.
+//!
+//! Who uses it: `murmur-simulate`.
 
 mod card;
 pub mod corpus;
+mod error;
+pub mod measure;
 pub mod ngram;
+pub mod people;
 pub mod pretrain;
+mod speech;
+pub mod yardstick;
 
-pub use model::StopToken;
+pub use error::LearningError;
+pub use model::{Adapter, Device, LanguageModel, StopToken};
+pub use speech::reply;
