@@ -355,7 +355,8 @@ mod tests {
             assert!(cut.len() < SHIPPED.len(), "{key} stands in the shipped file");
             let error = refused(&cut);
             assert!(error.contains(&format!("`{key}` is missing")), "{error}");
-            assert!(error.contains("[privacy]"), "{error}");
+            let line = line_of(&cut, "[privacy]");
+            assert!(error.starts_with(&format!("{NAME}:{line}:1 ")), "{error}");
         }
     }
 

@@ -16,8 +16,8 @@ use protocol::coordinator::Record;
 use store::{ChainFile, Contents, Snapshot};
 use version::{Chain, State};
 use wire::{
-    Checked, ContentHash, CoordinatorId, Header, LedgerHead, Outcome, Plan, RecordHash, Round,
-    RoundRecord, Signed, StateHash, Transcript, VersionNumber,
+    ContentHash, CoordinatorId, Header, LedgerHead, RecordHash, Round, RoundRecord, Signed,
+    StateHash, Transcript, VersionNumber,
 };
 
 use crate::home::Home;
@@ -59,8 +59,7 @@ impl Records {
         Ok(())
     }
 
-    /// Opens the files. A torn last header was never acknowledged and is cut; the transcript of a
-    /// round that ended in the very moment of a crash is put where it belongs.
+    /// Opens the files. A torn last header was never acknowledged and is cut.
     ///
     /// # Errors
     /// If a file is damaged, or the newest version's state is missing.
@@ -87,9 +86,6 @@ impl Records {
             format!("the state of version {} is missing from {}: restore it from a backup", chain.version(), home.join("states").display())
         })?;
         let round = records.read_round()?;
-        if let Some(transcript) = &round {
-            records.complete(transcript, &chain)?;
-        }
         let heads = records.read_heads()?;
         Ok((records, Saved { chain, state, round, heads }))
     }
@@ -168,47 +164,11 @@ impl Records {
     }
 
     fn finish(&mut self, transcript: &Transcript) -> anyhow::Result<()> {
-        self.write_transcript(transcript)?;
+        let plan = transcript.plan.check(self.coordinator);
+        let round = plan.context("a transcript without a plan of this coordinator")?.round;
+        program::write_secret(&self.transcript_file(round), &wire::encode(transcript))?;
         self.round.remove()?;
         Ok(())
-    }
-
-    fn write_transcript(&self, transcript: &Transcript) -> anyhow::Result<()> {
-        let round = self.plan_of(transcript)?.round;
-        Ok(program::write_secret(&self.transcript_file(round), &wire::encode(transcript))?)
-    }
-
-    /// After a crash between a round's header and its transcript: what was persisted of the
-    /// transcript, with header and record, takes its place.
-    fn complete(&self, transcript: &Transcript, chain: &Chain) -> anyhow::Result<()> {
-        let round = self.plan_of(transcript)?.round;
-        let file = self.transcript_file(round);
-        let ending = chain.headers().iter().rev().find_map(|signed| {
-            let header = signed.check(self.coordinator).ok()?;
-            let rolled_back = matches!(header.outcome, Outcome::RolledBack { .. });
-            (header.round == round && !rolled_back).then_some(header)
-        });
-        let Some(header) = ending else { return Ok(()) };
-        if !file.exists() {
-            let mut transcript = transcript.clone();
-            transcript.record = self.record_of(&header)?;
-            transcript.header = Some(header.signed().clone());
-            program::write_secret(&file, &wire::encode(&transcript))?;
-        }
-        self.round.remove()?;
-        Ok(())
-    }
-
-    fn record_of(&self, header: &Header) -> anyhow::Result<Option<RoundRecord>> {
-        let (Outcome::Issued { record, .. } | Outcome::Refused { record, .. }) = header.outcome
-        else {
-            return Ok(None);
-        };
-        let file = self.record_file(record);
-        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let record = wire::decode(&bytes, RoundRecord::LIMIT)
-            .with_context(|| format!("{} is damaged: restore it from a backup", file.display()))?;
-        Ok(Some(record))
     }
 
     fn read_round(&self) -> anyhow::Result<Option<Transcript>> {
@@ -222,11 +182,6 @@ impl Records {
         let Some(bytes) = self.heads.read()? else { return Ok(Vec::new()) };
         wire::decode(&bytes, HEADS_LIMIT)
             .context("the file `heads` is of another version of this program: restore it from a backup")
-    }
-
-    fn plan_of(&self, transcript: &Transcript) -> anyhow::Result<Checked<Plan>> {
-        let plan = transcript.plan.check(self.coordinator);
-        plan.context("a transcript without a plan of this coordinator")
     }
 
     fn record_file(&self, record: RecordHash) -> PathBuf {
@@ -282,3 +237,6 @@ fn folder(path: PathBuf) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
     Ok(path)
 }
+
+#[cfg(test)]
+mod tests;

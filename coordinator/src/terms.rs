@@ -127,6 +127,12 @@ fn enough(terms: &Terms, members_min: usize) -> anyhow::Result<Q40> {
             "`members_min` under [round] is {members_min}, but of so many {needed} would have to survive: raise it, or lower `survivors_min`, `honest` or `corrupt` under [privacy]"
         );
     }
+    // Whoever is present when a round begins makes its roster, so that every size must do.
+    for members in members_min..=MAX_MEMBERS {
+        terms.thresholds(members).with_context(|| {
+            format!("`dropout` or `corrupt` under [privacy] makes a roster of {members} impossible (1/6 and 1/10 suit every size)")
+        })?;
+    }
     Ok(terms.rho)
 }
 
@@ -229,8 +235,9 @@ mod tests {
             ("\nhonest = 3", "\nhonest = 4", "`members_min`"),
             ("\nsurvivors_min = 4", "\nsurvivors_min = 3", "survivors"),
             ("\ncorrupt = \"1/10\"", "\ncorrupt = \"1/2\"", "cohort"),
+            ("\ndropout = \"1/6\"", "\ndropout = \"3/10\"", "a roster of 4 impossible"),
             ("\nmodulus_bits = 20", "\nmodulus_bits = 40", "`modulus_bits`"),
-            ("\nmodulus_bits = 20", "\nmodulus_bits = 8", "`modulus_bits`"),
+            ("\nmodulus_bits = 20", "\nmodulus_bits = 8", "does not fit 8 bits"),
         ] {
             let error = rehearsed(&config(change, to)).unwrap_err();
             assert!(format!("{error:#}").contains(names), "{to}: {error:#}");

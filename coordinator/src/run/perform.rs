@@ -74,8 +74,8 @@ impl Performer {
         .context("the coordinator stops: what must be kept could not be written")?;
         // What everybody may know, now that it cannot be forgotten.
         match record {
-            Record::Round(transcript) if transcript.roster.is_none() => {
-                self.gossip(Gossip::Plan(transcript.plan.clone()));
+            Record::Round(round) if round.roster.is_none() && round.header.is_none() => {
+                self.gossip(Gossip::Plan(round.plan.clone()));
             }
             Record::Step { header, .. } => self.gossip(Gossip::Head(header.clone())),
             _ => {}

@@ -1,0 +1,6 @@
+//! The built program, as its operator and its nodes meet it.
+
+mod enrolling;
+mod history;
+mod making;
+mod support;
