@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use coordinator::config::CoordinatorConfig;
 use node::config::{
     ConversationsConfig, ModelConfig, NetworkConfig, NodeConfig, PolicyName, PrivacyConfig, TrainingConfig,
 };
@@ -47,6 +48,34 @@ fn undocumented(text: &str) -> Vec<&str> {
         documented = line.starts_with('#');
     }
     missing
+}
+
+#[test]
+fn coordinator_toml_is_read_by_the_coordinator() {
+    let config: CoordinatorConfig = toml::from_str(&text("coordinator.toml")).unwrap();
+    assert!(config.privacy.survivors_min >= 4, "no node's policy takes fewer");
+}
+
+#[test]
+fn coordinator_toml_shows_and_documents_every_key() {
+    let text = text("coordinator.toml");
+    assert_eq!(undocumented(&text), Vec::<&str>::new());
+    let shown: Table = toml::from_str(&text).unwrap();
+    let config: CoordinatorConfig = toml::from_str(&text).unwrap();
+    let known: Table = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+    assert_eq!(paths(&shown, ""), paths(&known, ""));
+}
+
+/// A file that nobody reads would be a promise that nobody keeps.
+#[test]
+fn every_file_is_known_to_a_test() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let names: BTreeSet<String> = files
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names, BTreeSet::from(["coordinator.toml", "node.toml"].map(str::to_owned)));
 }
 
 #[test]

@@ -1,0 +1,117 @@
+//! What the programs leave on disk, read as an auditor would: nothing is believed that does not verify.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use privacy::EntryKind;
+use store::ChainFile;
+use version::Chain;
+use wire::{ContentHash, Genesis, Header, MemberIndex, NodeId, Outcome, Round, Transcript, decode};
+
+use super::swarm::Swarm;
+
+/// What the task is.
+pub fn genesis(swarm: &Swarm) -> Genesis {
+    let bytes = fs::read(swarm.coordinator_folder().join("genesis")).unwrap();
+    decode(&bytes, Genesis::LIMIT).unwrap()
+}
+
+/// The coordinator's chain, verified from its genesis.
+pub fn coordinator_chain(swarm: &Swarm) -> Chain {
+    chain(swarm, &swarm.coordinator_folder().join("chain"))
+}
+
+/// A node's chain, verified from its genesis.
+pub fn node_chain(swarm: &Swarm, number: usize) -> Chain {
+    let task = genesis(swarm).task().to_string();
+    chain(swarm, &swarm.node_folder(number).join("tasks").join(task).join("chain"))
+}
+
+/// Reads a copy, so that a running program is not disturbed.
+fn chain(swarm: &Swarm, file: &Path) -> Chain {
+    let copy = swarm.folder().join("chain-copy");
+    fs::copy(file, &copy).unwrap();
+    let (_, chain, _) = ChainFile::open(&copy, genesis(swarm)).expect("a chain verifies");
+    chain
+}
+
+/// The headers of a chain, each with its signature checked.
+pub fn headers(chain: &Chain) -> Vec<Header> {
+    let coordinator = chain.genesis().coordinator;
+    chain.headers().iter().map(|header| header.check(coordinator).unwrap().into_value()).collect()
+}
+
+/// The rounds that issued a version.
+pub fn issued(chain: &Chain) -> BTreeSet<Round> {
+    let issues = |header: &&Header| matches!(header.outcome, Outcome::Issued { .. });
+    headers(chain).iter().filter(issues).map(|header| header.round).collect()
+}
+
+/// The coordinator's transcripts by round.
+pub fn transcripts(swarm: &Swarm) -> BTreeMap<Round, Transcript> {
+    let coordinator = genesis(swarm).coordinator;
+    let folder = swarm.coordinator_folder().join("transcripts");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("round-")))
+        .map(|file| {
+            let transcript: Transcript = decode(&fs::read(file).unwrap(), Transcript::LIMIT).unwrap();
+            (transcript.plan.check(coordinator).unwrap().round, transcript)
+        })
+        .collect()
+}
+
+/// Who is in a round's sum.
+pub fn survivors(transcript: &Transcript, genesis: &Genesis) -> BTreeSet<NodeId> {
+    let (Some(roster), Some(survivors)) = (&transcript.roster, &transcript.survivors) else {
+        return BTreeSet::new();
+    };
+    let roster = roster.check(genesis.coordinator).unwrap();
+    let survivors = survivors.check(genesis.coordinator).unwrap().members;
+    let members = (0..).map(MemberIndex).zip(&roster.members);
+    members.filter(|(place, _)| survivors.contains(*place)).map(|(_, member)| member.claimed_signer()).collect()
+}
+
+/// What a node's ledger says it was charged for.
+pub fn charged(swarm: &Swarm, number: usize) -> Vec<ContentHash> {
+    let entries = swarm.ledger(number).entries;
+    entries
+        .iter()
+        .filter_map(|entry| match &entry.kind {
+            EntryKind::Charged { contribution, .. } => Some(*contribution),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Every contribution that the coordinator has of a node was charged in the node's ledger, once (promises 3 and 6).
+pub fn assert_contributions_are_charged_once(swarm: &Swarm, nodes: usize) {
+    for number in 0..nodes {
+        let (id, charges) = (swarm.node_id(number), charged(swarm, number));
+        let distinct: BTreeSet<&ContentHash> = charges.iter().collect();
+        assert_eq!(distinct.len(), charges.len(), "node {number} was charged twice for one contribution");
+        for (round, transcript) in transcripts(swarm) {
+            let own = transcript.contributions.iter().filter(|sent| sent.claimed_signer() == id);
+            let sent: Vec<ContentHash> = own.map(|sent| sent.hash()).collect();
+            assert!(sent.len() <= 1, "node {number} contributed more than once to round {round}");
+            assert!(
+                sent.iter().all(|hash| distinct.contains(hash)),
+                "node {number} was not charged for round {round}"
+            );
+        }
+    }
+}
+
+/// Every node's verified history is the beginning of the coordinator's (promise 7).
+pub fn assert_one_history(swarm: &Swarm, nodes: usize) {
+    let ours = coordinator_chain(swarm);
+    for number in 0..nodes {
+        let chain = node_chain(swarm, number);
+        let common = chain.headers().len();
+        assert!(common > 0, "node {number} has no history");
+        assert_eq!(chain.headers(), &ours.headers()[..common], "node {number} has another history");
+    }
+}
