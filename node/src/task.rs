@@ -47,7 +47,6 @@ pub struct TaskFiles {
     chain: ChainFile,
     coordinator: CoordinatorId,
     journal: Snapshot,
-    newest: Snapshot,
     states: Arc<Contents>,
 }
 
@@ -105,7 +104,6 @@ impl Task {
             chain: chain_file,
             coordinator,
             journal: Snapshot::open(&self.path.join("round"))?,
-            newest: Snapshot::open(&self.path.join("newest"))?,
             states: Arc::new(Contents::open(&self.path.join("states"))?),
         };
         let saved = Saved { state: files.state(&chain)?, journal: files.journal()?, chain };
@@ -132,13 +130,13 @@ impl TaskFiles {
             Record::Ledger(_) => Ok(()),
             Record::Round(journal) => Ok(self.journal.write(&wire::encode(journal))?),
             Record::Chain { headers, state, .. } => {
-                if let Some(bytes) = state {
-                    let content = self.states.put(bytes)?;
-                    self.newest.write(&content.0)?;
-                    self.states.prune(&[content].into())?;
-                }
+                let content = state.as_ref().map(|bytes| self.states.put(bytes)).transpose()?;
                 for header in headers {
                     self.chain.append(&header.check(self.coordinator)?)?;
+                }
+                // Only now is the state before superfluous.
+                if let Some(content) = content {
+                    self.states.prune(&[content].into())?;
                 }
                 Ok(())
             }
@@ -150,14 +148,16 @@ impl TaskFiles {
         self.states.clone()
     }
 
-    /// The newest state, if it is that of the chain's newest version.
+    /// The state of the chain's newest version, if it is among those kept.
     fn state(&self, chain: &Chain) -> anyhow::Result<Option<State>> {
-        let Some(bytes) = self.newest.read()? else { return Ok(None) };
-        let Ok(content) = <[u8; 32]>::try_from(bytes.as_slice()) else { return Ok(None) };
-        let Some(bytes) = self.states.get(content.into())? else { return Ok(None) };
-        let state = State::decode(&bytes)?;
         let wanted: StateHash = chain.state();
-        Ok((state.hash() == wanted).then_some(state))
+        for content in self.states.list()? {
+            let Some(bytes) = self.states.get(content)? else { continue };
+            if let Some(state) = State::decode(&bytes).ok().filter(|state| state.hash() == wanted) {
+                return Ok(Some(state));
+            }
+        }
+        Ok(None)
     }
 
     fn journal(&self) -> anyhow::Result<Option<Journal>> {

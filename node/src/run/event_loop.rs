@@ -1,6 +1,9 @@
 //! The loop that owns the machine.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use network::{Event as NetworkEvent, Events, Handle, PeerKey, Reply, Role};
 use program::{Exit, Output, Shutdown, note};
@@ -14,7 +17,7 @@ use version::ChainError;
 use wire::{Gossip, Refusal, Request, Response, ToNode};
 
 use super::{
-    fetch::Fetcher,
+    fetch::{Fetcher, state_limit},
     gossip::validator,
     outbox::Outbox,
     perform::{Performer, peer},
@@ -61,6 +64,8 @@ struct Running {
     events: Events,
     inputs: mpsc::Receiver<Input>,
     coordinator: PeerKey,
+    /// When the conversations were last changed, as far as was looked at.
+    chats_changed: Option<SystemTime>,
 }
 
 impl Running {
@@ -104,6 +109,7 @@ impl Running {
             coordinator,
             task: task.id(),
             inputs: input_sender.clone(),
+            state_limit: state_limit(genesis.dimension),
         };
         let status = Status {
             node: machine.id().to_string(),
@@ -125,7 +131,8 @@ impl Running {
             output,
             rejections: 0,
         };
-        let mut running = Self { home, machine, performer, events, inputs, coordinator };
+        let mut running =
+            Self { home, machine, performer, events, inputs, coordinator, chats_changed: None };
         if let Some(told) = told {
             note(told);
         }
@@ -253,10 +260,26 @@ impl Running {
     fn look(&mut self) -> anyhow::Result<()> {
         let paused = self.home.is_paused();
         self.handle(if paused { Input::Pause } else { Input::Resume })?;
-        let any = tokio::task::block_in_place(|| -> anyhow::Result<bool> {
-            Ok(self.home.conversations()?.counts()?.training > 0)
-        })?;
-        self.handle(Input::Conversations(any))
+        let changed = std::fs::metadata(self.home.join("chats.db"))?.modified().ok();
+        if changed != self.chats_changed {
+            self.chats_changed = changed;
+            self.count_conversations()?;
+        }
+        Ok(())
+    }
+
+    /// Counts in the background and only after a change: how long that takes depends on how much
+    /// there is, and no answer of this node may (promise 1).
+    fn count_conversations(&self) -> anyhow::Result<()> {
+        let (home, inputs) = (Home::open(self.home.path())?, self.performer.inputs.clone());
+        tokio::task::spawn_blocking(move || match home.conversations().map(|c| c.counts()) {
+            Ok(Ok(counts)) => {
+                let _ = inputs.blocking_send(Input::Conversations(counts.training > 0));
+            }
+            Ok(Err(error)) => tracing::warn!("the conversations cannot be counted: {error}"),
+            Err(error) => tracing::warn!("the conversations cannot be opened: {error:#}"),
+        });
+        Ok(())
     }
 
     fn write_status(&mut self) -> anyhow::Result<()> {
@@ -299,10 +322,13 @@ fn start_network(home: &Home, task: &Task) -> anyhow::Result<(Handle, Events)> {
     Ok(network::start(config)?)
 }
 
-/// Unix milliseconds.
+/// Unix milliseconds at the program's start, and from then on a clock that nobody sets back.
 pub(crate) fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    static START: LazyLock<(Duration, Instant)> = LazyLock::new(|| {
+        (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), Instant::now())
+    });
+    let (unix, start) = *START;
+    Time(u64::try_from((unix + start.elapsed()).as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Sleeps until a time; for ever without one.

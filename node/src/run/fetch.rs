@@ -16,6 +16,7 @@ pub(super) struct Fetcher {
     pub coordinator: PeerKey,
     pub task: TaskId,
     pub inputs: mpsc::Sender<Input>,
+    pub state_limit: u64,
 }
 
 impl Fetcher {
@@ -52,8 +53,8 @@ impl Fetcher {
         let Response::State { content, length } = place else {
             bail!("the coordinator answered something else than a state");
         };
-        if length > STATE_LIMIT {
-            bail!("a state of {length} bytes is larger than any adapter's");
+        if length > self.state_limit {
+            bail!("a state of {length} bytes is larger than this task's can be");
         }
         let mut assembly = states.assemble(content, length)?;
         let missing: Vec<u64> = assembly.missing().collect();
@@ -66,9 +67,16 @@ impl Fetcher {
             assembly.add(offset, &slice)?;
         }
         assembly.finish()?;
-        states.get(content)?.context("the fetched state has gone from the store")
+        let bytes = states.get(content)?.context("the fetched state has gone from the store")?;
+        if version::State::decode(&bytes).is_ok_and(|state| state.hash() == hash) {
+            return Ok(bytes);
+        }
+        states.remove(content)?;
+        bail!("the coordinator sent another state than the chain names")
     }
 }
 
-/// Parameters and two moments of a million coordinates, with room.
-const STATE_LIMIT: u64 = 64 << 20;
+/// The most bytes of a state: parameters and two moments, with room for its head.
+pub(super) fn state_limit(dimension: u32) -> u64 {
+    12 * u64::from(dimension) + 64
+}

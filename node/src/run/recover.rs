@@ -29,7 +29,7 @@ pub(crate) fn open_ledger(
         .with_context(|| format!("the ledger {} cannot be trusted", path.display()))?;
     let Some(replacement) = recovery.replacement else { return Ok((file, ledger, None)) };
     drop(file);
-    program::write_atomically(path, &replacement)?;
+    program::write_secret(path, &replacement)?;
     let (file, _) = LedgerFile::open(path)?;
     let told = match recovery.charged {
         Some(rho) => format!("the ledger's last entry was cut off: charged at the largest cost, ρ = {rho}"),

@@ -1,6 +1,9 @@
 //! The thread that owns libtorch: it trains when ordered, and stops within a second.
 
-use std::{sync::mpsc as blocking, thread};
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+};
 
 use anyhow::Context as _;
 use model::{LanguageModel, Resources, StopToken};
@@ -10,10 +13,44 @@ use wire::Genesis;
 
 use crate::{home::Home, language, local_round};
 
-/// Orders for the training thread.
+/// Orders for the training thread: the newest one counts, and ends the one before.
 pub(super) struct Trainer {
-    orders: blocking::Sender<TrainOrder>,
-    stop: StopToken,
+    desk: Arc<Desk>,
+}
+
+/// Where an order lies until the thread takes it.
+#[derive(Default)]
+struct Desk {
+    state: Mutex<DeskState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct DeskState {
+    order: Option<TrainOrder>,
+    running: StopToken,
+    closed: bool,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, DeskState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for an order, and for the token that ends it; none when the node stops.
+    fn take(&self) -> Option<(TrainOrder, StopToken)> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(order) = state.order.take() {
+                state.running = StopToken::new();
+                return Some((order, state.running.clone()));
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
 }
 
 impl Trainer {
@@ -28,19 +65,20 @@ impl Trainer {
         inputs: mpsc::Sender<Input>,
     ) -> anyhow::Result<Self> {
         let model = language::load_base(&home.config.model.folder, &genesis)?;
-        let (orders, waiting) = blocking::channel::<TrainOrder>();
-        let stop = StopToken::new();
-        let resources =
-            Resources { threads: home.config.training.threads.max(1), stop: stop.clone() };
+        let desk = Arc::new(Desk::default());
+        let own = desk.clone();
         thread::Builder::new()
             .name("trainer".into())
             .spawn(move || {
-                for order in waiting {
+                while let Some((order, stop)) = own.take() {
+                    let threads = home.config.training.threads.max(1);
+                    let key = order.key.clone();
+                    let resources = Resources { threads, stop };
                     let input = match train(&home, &model, &genesis, order, &resources) {
                         Ok(trained) => trained,
                         Err(error) => {
-                            tracing::warn!("training failed: {error:#}");
-                            Input::TrainingFailed
+                            tracing::warn!("training ended without an update: {error:#}");
+                            Input::TrainingFailed(key)
                         }
                     };
                     if inputs.blocking_send(input).is_err() {
@@ -49,20 +87,24 @@ impl Trainer {
                 }
             })
             .context("cannot start the training thread")?;
-        Ok(Self { orders, stop })
+        Ok(Self { desk })
     }
 
     /// Orders a training.
     pub fn order(&self, order: TrainOrder) {
-        if self.orders.send(order).is_err() {
-            tracing::error!("the training thread has ended");
-        }
+        let mut state = self.desk.lock();
+        state.running.stop();
+        state.order = Some(order);
+        self.desk.changed.notify_one();
     }
 }
 
 impl Drop for Trainer {
     fn drop(&mut self) {
-        self.stop.stop();
+        let mut state = self.desk.lock();
+        state.running.stop();
+        state.closed = true;
+        self.desk.changed.notify_one();
     }
 }
 

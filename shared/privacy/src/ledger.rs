@@ -136,7 +136,7 @@ impl Ledger {
             SavedState::NothingSent => None,
             SavedState::Unknown { task } => {
                 let kind = EntryKind::Penalty(PenaltyReason::TornEntry { offset, length });
-                let rho = self.limits.largest_charge;
+                let rho = self.largest_cost();
                 replacement.extend(self.append(task, now_ms, rho, kind).0);
                 Some(rho)
             }
@@ -246,10 +246,17 @@ impl Ledger {
             covered => covered,
         };
         let (from, to) = (known.saturating_add(1), seen.sequence);
-        let rho = self.limits.largest_charge.saturating_mul(to - known);
+        let rho = self.largest_cost().saturating_mul(to - known);
         let reason = PenaltyReason::RestoredBackup { from, to, seen: seen.head };
         self.withdraw();
         Ok(Some(self.append(Some(seen.task), now_ms, rho, EntryKind::Penalty(reason))))
+    }
+
+    /// What a round is counted as of which nothing is known: the most that the owner's limits allow, or
+    /// ever allowed as far as the ledger tells.
+    fn largest_cost(&self) -> Q40 {
+        let charges = self.entries().iter().filter(|e| matches!(e.kind, EntryKind::Charged { .. }));
+        charges.map(|entry| entry.rho).fold(self.limits.largest_charge, Q40::max)
     }
 
     fn append(

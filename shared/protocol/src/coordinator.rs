@@ -250,10 +250,10 @@ impl Coordinator {
             Ok(head) if head.task == self.chain.task() => {
                 let newer = self.heads.get(&owner).is_none_or(|k| k.sequence < head.sequence);
                 if newer {
-                    effects.push(Effect::Send {
-                        to: owner,
-                        message: ToNode::LaterHead(head.signed().clone()),
-                    });
+                    if from != owner {
+                        let message = ToNode::LaterHead(head.signed().clone());
+                        effects.push(Effect::Send { to: owner, message });
+                    }
                     self.heads.insert(owner, head);
                     let heads = self.heads.values().map(|head| head.signed().clone()).collect();
                     effects.push(Effect::Persist(Record::Heads(heads)));

@@ -142,8 +142,8 @@ impl Node {
             Input::Resume => self.paused = false,
             Input::Conversations(any) => self.has_conversations = any,
             Input::Forgive => self.journal.forgive(),
-            Input::TrainingFailed => {
-                if let Phase::Training(_) = self.phase {
+            Input::TrainingFailed(key) => {
+                if matches!(&self.phase, Phase::Training(training) if training.is_for(&key)) {
                     self.phase = Phase::Waiting;
                 }
             }
@@ -290,6 +290,9 @@ impl Node {
             return Err(Refusal::NothingToTrain.into());
         }
         let terms = Terms::read(plan, self.genesis())?;
+        if terms.plan().version != self.history.chain().version() {
+            return Err(crate::terms::PlanFault::NotOfTheTask("version").into());
+        }
         self.policy.judge(&terms)?;
         let unfinished = self.journal.unfinished();
         if unfinished >= self.policy.unfinished_max {

@@ -86,6 +86,9 @@ pub struct Policy {
     pub steps_max: u32,
     /// The most tokens of one training batch.
     pub batch_tokens_max: u32,
+    /// The shortest windows in which to advertise and to contribute: shorter ones would show when
+    /// training or noise was done.
+    pub random_window_ms_min: u32,
     /// The longest window of a plan.
     pub window_ms_max: u32,
     /// The most charged rounds in a row that may end without a sum.
@@ -120,6 +123,7 @@ impl Policy {
             dimension_max: 1 << 20,
             steps_max: 10_000,
             batch_tokens_max: 1 << 16,
+            random_window_ms_min: 500,
             window_ms_max: 24 * 3_600_000,
             unfinished_max: 5,
         })
@@ -140,6 +144,11 @@ impl Policy {
         self.judge_cohort(terms)?;
         self.judge_size(terms)?;
         let windows = &plan.windows;
+        let shortest = windows.advertise_ms.min(windows.contribute_ms);
+        if shortest < self.random_window_ms_min {
+            let limit = self.random_window_ms_min;
+            return Err(Refusal::RandomWindow { asked: shortest, limit });
+        }
         let longest = [
             windows.train_ms,
             windows.advertise_ms,
@@ -264,6 +273,14 @@ pub enum Refusal {
     #[error("the plan has a window of {asked} ms; the policy allows {limit} ms")]
     Window {
         /// The plan's longest window.
+        asked: u32,
+        /// The policy's.
+        limit: u32,
+    },
+    /// Too short a window for a random instant.
+    #[error("the plan leaves {asked} ms to advertise or contribute; the policy wants at least {limit} ms, so that the instant tells nothing")]
+    RandomWindow {
+        /// The plan's shorter one.
         asked: u32,
         /// The policy's.
         limit: u32,

@@ -38,8 +38,9 @@ fn genesis() -> Genesis {
 
 fn plan() -> Plan {
     let genesis = genesis();
-    let (clip, modulus) = (Q32::from_raw(ONE_Q32), Modulus::new(20).unwrap());
-    let (scale, noise) = Settings::noise_for(clip, Q32::from_raw(ONE_Q32), 3, modulus, 1000).unwrap();
+    let (clip, modulus) = (Q32::from_raw(ONE_Q32), Modulus::new(20).expect("a modulus"));
+    let (scale, noise) =
+        Settings::noise_for(clip, Q32::from_raw(ONE_Q32), 3, modulus, 1000).expect("there is room");
     Plan {
         task: genesis.task(),
         round: Round(1),
@@ -90,7 +91,7 @@ fn read(change: impl FnOnce(&mut Plan)) -> Result<Terms, PlanFault> {
 }
 
 fn judge(policy: impl FnOnce(&mut Policy), change: impl FnOnce(&mut Plan)) -> Result<(), Refusal> {
-    let mut limits = Policy::preset(Preset::Default).unwrap();
+    let mut limits = Policy::preset(Preset::Default).expect("a preset");
     policy(&mut limits);
     limits.judge(&read(change).expect("a plan that makes a round"))
 }
@@ -106,7 +107,8 @@ fn an_honest_plan_makes_a_round_at_the_cost_of_its_noise() {
 
 #[test]
 fn plans_of_another_task_are_faults() {
-    let changes: [(&str, fn(&mut Plan)); 4] = [
+    type Change = fn(&mut Plan);
+    let changes: [(&str, Change); 4] = [
         ("task", |plan| plan.task.0[0] ^= 1),
         ("base model", |plan| plan.base.0[0] ^= 1),
         ("adapter", |plan| plan.adapter.rank = 5),
@@ -171,19 +173,37 @@ fn survivors_suffice_only_above_both_floors() {
 fn a_policy_refuses_what_it_does_not_allow_and_says_which() {
     let wide = |policy: &mut Policy| policy.rho_per_round_max = Q40::MAXIMUM;
     assert_eq!(judge(wide, |_| {}), Ok(()));
+    type Narrow = fn(&mut Policy);
     type Check = fn(&Refusal) -> bool;
-    let cases: [(fn(&mut Policy), Check); 8] = [
+    let cases: [(Narrow, Check); 9] = [
         (|policy| policy.corrupt_min = (1, 9), |r| matches!(r, Refusal::Corrupt { .. })),
         (|policy| policy.survivors_min = 6, |r| matches!(r, Refusal::Survivors { .. })),
-        (|policy| policy.clip_max = Q32::from_raw(ONE_Q32 - 1), |r| matches!(r, Refusal::Clip { .. })),
+        (
+            |policy| policy.clip_max = Q32::from_raw(ONE_Q32 - 1),
+            |r| matches!(r, Refusal::Clip { .. }),
+        ),
         (|policy| policy.dimension_max = 999, |r| matches!(r, Refusal::Dimension { .. })),
         (|policy| policy.steps_max = 9, |r| matches!(r, Refusal::Steps { .. })),
         (|policy| policy.batch_tokens_max = 255, |r| matches!(r, Refusal::Batch { .. })),
+        (
+            |policy| policy.random_window_ms_min = 1001,
+            |r| matches!(r, Refusal::RandomWindow { .. }),
+        ),
         (|policy| policy.window_ms_max = 999, |r| matches!(r, Refusal::Window { .. })),
-        (|policy| policy.rho_per_round_max = Q40::from_raw(1 << 38), |r| matches!(r, Refusal::RoundCost { .. })),
+        (
+            |policy| policy.rho_per_round_max = Q40::from_raw(1 << 38),
+            |r| matches!(r, Refusal::RoundCost { .. }),
+        ),
     ];
     for (narrow, is_it) in cases {
-        let refusal = judge(|policy| { wide(policy); narrow(policy) }, |_| {}).unwrap_err();
+        let refusal = judge(
+            |policy| {
+                wide(policy);
+                narrow(policy)
+            },
+            |_| {},
+        )
+        .unwrap_err();
         assert!(is_it(&refusal), "{refusal}");
     }
 }
@@ -199,12 +219,14 @@ fn extreme_numbers_are_faults_and_never_panics() {
         let _ = read(|plan| plan.noise.sigma_denominator = number);
         let short = number as u16;
         let _ = read(|plan| plan.noise.honest = short);
-        let _ = read(|plan| plan.cohort = CohortTerms {
-            survivors_min: short,
-            corrupt_numerator: short,
-            corrupt_denominator: short,
-            dropout_numerator: short,
-            dropout_denominator: short,
+        let _ = read(|plan| {
+            plan.cohort = CohortTerms {
+                survivors_min: short,
+                corrupt_numerator: short,
+                corrupt_denominator: short,
+                dropout_numerator: short,
+                dropout_denominator: short,
+            }
         });
         let _ = read(|plan| plan.grid.modulus_bits = number as u8);
         let longest = number as u32;
@@ -217,6 +239,7 @@ fn extreme_numbers_are_faults_and_never_panics() {
             survivors_ms: longest,
             reveal_ms: longest,
         };
-        let _ = judge(|policy| policy.rho_per_round_max = Q40::MAXIMUM, |plan| plan.windows = windows);
+        let _ =
+            judge(|policy| policy.rho_per_round_max = Q40::MAXIMUM, |plan| plan.windows = windows);
     }
 }

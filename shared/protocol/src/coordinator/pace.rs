@@ -9,6 +9,9 @@ use crate::time::Time;
 const SHRINK_LIMIT: u32 = 4;
 /// … nor longer than this multiple of it.
 const GROWTH_LIMIT: u32 = 16;
+/// The same for windows of random instants: a member that is present and never answers must not
+/// stretch everybody's rounds for ever.
+const RANDOM_GROWTH_LIMIT: u32 = 3;
 
 /// The windows of the next plan.
 pub(super) struct Pace {
@@ -36,11 +39,13 @@ impl Pace {
         self.next
     }
 
-    /// Everybody answered: the window moves a quarter of the way towards twice what it took. A
-    /// window in which nodes answer at random instants only ever grows, since how long they took
-    /// says nothing.
+    /// Everybody answered: the window moves a quarter of the way towards twice what it took. How long
+    /// nodes took in a window of random instants says nothing: it moves back towards its first
+    /// setting.
     pub fn complete(&mut self, phase: Phase, opened: Time, now: Time) {
         if matches!(phase, Phase::Train | Phase::Contribute) {
+            let (first, next) = self.slot(phase);
+            *next -= (*next - first) / 4;
             return;
         }
         let took = u32::try_from(now.since(opened)).unwrap_or(u32::MAX);
@@ -51,8 +56,10 @@ impl Pace {
 
     /// Somebody was missing when the window closed: half as long again next time.
     pub fn incomplete(&mut self, phase: Phase) {
+        let random = matches!(phase, Phase::Train | Phase::Contribute);
+        let limit = if random { RANDOM_GROWTH_LIMIT } else { GROWTH_LIMIT };
         let (first, next) = self.slot(phase);
-        *next = next.saturating_add(*next / 2).min(first.saturating_mul(GROWTH_LIMIT));
+        *next = next.saturating_add(*next / 2).min(first.saturating_mul(limit));
     }
 
     fn slot(&mut self, phase: Phase) -> (u32, &mut u32) {
@@ -96,12 +103,16 @@ mod tests {
     }
 
     #[test]
-    fn windows_of_random_instants_never_shrink() {
+    fn windows_of_random_instants_grow_little_and_come_back() {
         let mut pace = pace();
         pace.complete(Phase::Contribute, Time(0), Time(1));
         pace.complete(Phase::Train, Time(0), Time(1));
         assert_eq!((pace.windows().contribute_ms, pace.windows().train_ms), (1000, 1000));
         pace.incomplete(Phase::Train);
         assert_eq!(pace.windows().train_ms, 1500);
+        (0..50).for_each(|_| pace.incomplete(Phase::Train));
+        assert_eq!(pace.windows().train_ms, 3000);
+        (0..50).for_each(|_| pace.complete(Phase::Train, Time(0), Time(1)));
+        assert!(pace.windows().train_ms <= 1003, "{:?}", pace.windows());
     }
 }

@@ -59,7 +59,13 @@ impl Keying {
                 let Self { terms, trained, received } = self;
                 let windows = &terms.plan().windows;
                 let opening = received + windows.train_ms;
-                let at = keys.instant.within(opening, windows.advertise_ms).max(context.now);
+                let drawn = keys.instant.within(opening, windows.advertise_ms);
+                let at = if drawn >= context.now {
+                    drawn
+                } else {
+                    // Late: a whole window from now, never the very instant at which training ended.
+                    keys.instant.within(context.now, windows.advertise_ms)
+                };
                 context.effects.push(Effect::Wake(at));
                 Phase::Advertising(Advertising { terms, trained, secrets: keys.secrets, at })
             }

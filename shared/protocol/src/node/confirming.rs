@@ -106,6 +106,10 @@ impl AwaitingInbox {
                 }
             }
         }
+        // Whoever goes on would be charged for a sum that may never be unmasked.
+        if held.len() <= shares.len() {
+            return context.stay_out(&terms, StayedOut::BadDealing);
+        }
         let message = context.sign(Consistency {
             task: closed.task,
             round: closed.round,

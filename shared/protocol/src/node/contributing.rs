@@ -71,9 +71,17 @@ impl Preparing {
             }
         };
         let window = joined.terms.plan().windows.contribute_ms;
-        let at = prepared.instant.within(opened, window).max(context.now);
+        let closes = opened + window;
+        let drawn = prepared.instant.within(opened, window);
+        let at = if drawn >= context.now {
+            drawn
+        } else {
+            // Noise and masks took longer: drawn anew from what is left of the window.
+            let left = u32::try_from(closes.since(context.now)).unwrap_or(u32::MAX);
+            prepared.instant.within(context.now, left)
+        };
         context.effects.push(Effect::Wake(at));
-        Phase::Holding(Holding { joined, contribution, charge, at, closes: opened + window })
+        Phase::Holding(Holding { joined, contribution, charge, at, closes })
     }
 }
 
@@ -101,6 +109,9 @@ impl Holding {
         context.effects.push(Effect::Persist(Record::Round(context.journal.clone())));
         context.effects.push(Effect::Persist(Record::Ledger(entry.into_vec())));
         context.effects.push(Effect::Send(message));
+        // Promise 3: somebody else should know of this charge before a backup can forget it.
+        let head = context.ledger.head(joined.terms.plan().task).signed().clone();
+        context.effects.push(Effect::Send(ToCoordinator::LaterHead(head)));
         let (round, rho) = (joined.terms.round(), joined.terms.rho);
         context.report(Event::Contributed { round, rho });
         Phase::AwaitingSurvivors(AwaitingSurvivors { joined })

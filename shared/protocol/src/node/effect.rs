@@ -24,8 +24,8 @@ pub enum Input {
     State(Vec<u8>),
     /// The ordered training is done.
     Trained(Trained),
-    /// The ordered training failed; why is the program's to tell its owner.
-    TrainingFailed,
+    /// The ordered training failed or was given up; why is the program's to tell its owner.
+    TrainingFailed(TrainKey),
     /// An ordered job is done.
     Worked(Output),
     /// The time that was asked for has come.
@@ -233,6 +233,9 @@ pub enum StayedOut {
     /// Its contribution was not ready in the window.
     #[error("its contribution was not ready in time")]
     Late,
+    /// Shares that were dealt to it do not open.
+    #[error("shares that were dealt to it do not open")]
+    BadDealing,
     /// The budget no longer holds the charge.
     #[error("the budget no longer holds the charge")]
     Budget,

@@ -29,6 +29,11 @@ impl Training {
         Self { terms, received: now, key }
     }
 
+    /// Whether this is the training that was ordered.
+    pub fn is_for(&self, key: &TrainKey) -> bool {
+        self.key == *key
+    }
+
     pub fn handle(self, step: Step, context: &mut Context<'_>) -> Phase {
         match step {
             Step::Trained(trained) if trained.key == self.key => Phase::Keying(Keying::begin(
