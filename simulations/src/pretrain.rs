@@ -35,8 +35,9 @@ pub fn run(options: Options, output: Output) -> anyhow::Result<Exit> {
     let stop = learning::StopToken::new();
     let mut bar: Option<Progress> = None;
     let report = pretrain.run(&stop, &mut |steps, now| {
-        let bar =
-            bar.get_or_insert_with(|| Progress::new("pre-training", steps as u64, Unit::Count("steps")));
+        let bar = bar.get_or_insert_with(|| {
+            Progress::new("pre-training", steps as u64, Unit::Count("steps"))
+        });
         bar.set(now.step as u64);
         match now.held_out_loss {
             Some(held_out) => bar.detail(format!("loss {:.3}, held out {held_out:.3}", now.loss)),

@@ -50,8 +50,9 @@ pub fn run(options: Options, output: Output) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let shutdown = Shutdown::on_signals()?;
     let tool = Tool::find(shutdown)?;
-    let people = people::read_people(&options.people)
-        .context("the demo needs its people: run it in the repository's folder, or name them with --people")?;
+    let people = people::read_people(&options.people).context(
+        "the demo needs its people: run it in the repository's folder, or name them with --people",
+    )?;
     let place = Place::prepare(&options.folder, &options.model, &options.gate)?;
     note(format!(
         "{} people, one node each, in {}. Their policy is \"none\", typed in full: eight nodes are too few for a meaningful privacy guarantee.",

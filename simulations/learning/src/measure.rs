@@ -59,8 +59,10 @@ mod tests {
 
     #[test]
     fn the_mean_is_over_tokens_and_not_over_conversations() {
-        let losses =
-            [ConversationLoss { tokens: 1, total: 1.0 }, ConversationLoss { tokens: 3, total: 9.0 }];
+        let losses = [
+            ConversationLoss { tokens: 1, total: 1.0 },
+            ConversationLoss { tokens: 3, total: 9.0 },
+        ];
         assert_eq!(mean(&losses), Some(2.5));
         assert_eq!((losses[1].mean(), mean(&[])), (3.0, None));
     }

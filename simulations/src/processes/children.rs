@@ -97,7 +97,13 @@ mod tests {
     }
 
     fn lives(process: u32) -> bool {
-        Command::new("kill").arg("-0").arg(process.to_string()).stderr(Stdio::null()).status().unwrap().success()
+        Command::new("kill")
+            .arg("-0")
+            .arg(process.to_string())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
     }
 
     #[test]

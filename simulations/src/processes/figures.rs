@@ -135,7 +135,9 @@ impl Figures {
     /// What was learned and what it cost, in two honest sentences.
     pub fn verdict(&self) -> String {
         let learned = match self.drop() {
-            Some(drop) if drop.low > 0.0 => "The swarm learned: the interval of the drop excludes 0.",
+            Some(drop) if drop.low > 0.0 => {
+                "The swarm learned: the interval of the drop excludes 0."
+            }
             _ => "No learning is shown: the interval of the drop includes 0.",
         };
         format!(

@@ -4,9 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use learning::{
-    Adapter, LanguageModel, LearningError, StopToken, measure,
-    people::Person,
-    reply, yardstick,
+    Adapter, LanguageModel, LearningError, StopToken, measure, people::Person, reply, yardstick,
 };
 use program::{Progress, Unit};
 use serde_json::Value;
@@ -44,7 +42,8 @@ pub fn measure(
     let bar = Progress::new("measuring", 5, Unit::Count("parts"));
     let versions = versions(tool, place)?;
     let adapters = adapters(place, model, &versions)?;
-    let (first, last) = (adapters.first().context("no version")?, adapters.last().context("no version")?);
+    let (first, last) =
+        (adapters.first().context("no version")?, adapters.last().context("no version")?);
     let nodes = node_reports(tool, place, people, &lived, adapters.len() as u64 - 1)?;
     bar.advance(1);
     let held_out: Vec<_> = people.iter().flat_map(|person| person.held_out.clone()).collect();
@@ -54,11 +53,20 @@ pub fn measure(
     bar.advance(1);
     tool.go_on()?;
     let rounds = terms.rounds;
-    let pooled =
-        yardstick::pooled(model, first, people, &terms.training, rounds, threads, &StopToken::new())?;
+    let pooled = yardstick::pooled(
+        model,
+        first,
+        people,
+        &terms.training,
+        rounds,
+        threads,
+        &StopToken::new(),
+    )?;
     bar.advance(1);
     let survivors: Vec<usize> = (1..=u64::from(rounds))
-        .map(|version| people.len() - lived.killed.iter().filter(|killed| killed.version == version).count())
+        .map(|version| {
+            people.len() - lived.killed.iter().filter(|killed| killed.version == version).count()
+        })
         .collect();
     let zeroed = yardstick::zeroed(model, first, &terms.mechanism, &survivors)?;
     bar.advance(1);
@@ -77,7 +85,8 @@ pub fn measure(
     bar.advance(1);
     bar.finish();
     let dimension = first.to_flat().len();
-    let nodes_needed = terms.mechanism.nodes_needed(dimension, people.len() as u32, rounds, WORTHY)?;
+    let nodes_needed =
+        terms.mechanism.nodes_needed(dimension, people.len() as u32, rounds, WORTHY)?;
     let method = Method {
         noise_multiplier: terms.mechanism.noise_multiplier,
         clip: terms.mechanism.clip,
@@ -91,7 +100,8 @@ pub fn measure(
 
 /// Whom it hit, when, and in how many later rounds it was counted.
 fn killed(lived: &Lived, nodes: &[NodeReport]) -> Vec<(String, u64, u64)> {
-    let later = |name: &str| nodes.iter().find(|node| node.name == name).map_or(0, |node| node.rounds);
+    let later =
+        |name: &str| nodes.iter().find(|node| node.name == name).map_or(0, |node| node.rounds);
     lived
         .killed
         .iter()
@@ -113,7 +123,8 @@ fn weighted(
     for (node, person) in nodes.iter().zip(people) {
         let own = &losses[at..at + person.held_out.len()];
         let counted: u64 = own.iter().map(|loss| loss.tokens).sum();
-        (total, tokens, at) = (total + pick(node) * counted as f64, tokens + counted, at + own.len());
+        (total, tokens, at) =
+            (total + pick(node) * counted as f64, tokens + counted, at + own.len());
     }
     total / tokens as f64
 }

@@ -67,7 +67,8 @@ fn facts(figures: &Figures) -> [Fact; 5] {
 fn losses(figures: &Figures) -> LineChart {
     let losses = &figures.losses;
     let last = losses.by_version.len().saturating_sub(1) as f64;
-    let points = losses.by_version.iter().enumerate().map(|(version, &loss)| (version as f64, loss));
+    let points =
+        losses.by_version.iter().enumerate().map(|(version, &loss)| (version as f64, loss));
     let straight = |end: f64| [(0.0, losses.before), (last, end)];
     LineChart::new("Loss on held-out conversations")
         .x(Axis::new("version"))

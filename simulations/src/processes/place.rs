@@ -24,7 +24,9 @@ impl Place {
     /// If the folder holds something else, or an input is missing.
     pub fn prepare(root: &Path, model: &Path, gate: &Path) -> anyhow::Result<Self> {
         let root = std::path::absolute(root)?;
-        for (what, path, option) in [("base model", model, "--model"), ("gate data", gate, "--gate")] {
+        for (what, path, option) in
+            [("base model", model, "--model"), ("gate data", gate, "--gate")]
+        {
             if !path.exists() {
                 bail!(
                     "the {what} {} is not there: run this in the repository's folder, or name it with {option}",

@@ -138,12 +138,13 @@ fn free_address() -> anyhow::Result<String> {
 }
 
 fn set_up_nodes(tool: &Tool, place: &Place, people: &[Person]) -> anyhow::Result<()> {
-    let invites = tool.ask(
-        tool.coordinator(&place.coordinator())
-            .args(["invite", "--count", &people.len().to_string()]),
-    )?;
-    let invites: Vec<String> =
-        serde_json::from_value(invites).context("the coordinator's invites are no list of strings")?;
+    let invites = tool.ask(tool.coordinator(&place.coordinator()).args([
+        "invite",
+        "--count",
+        &people.len().to_string(),
+    ]))?;
+    let invites: Vec<String> = serde_json::from_value(invites)
+        .context("the coordinator's invites are no list of strings")?;
     let invited: Vec<(&Person, &String)> = people.iter().zip(&invites).collect();
     for_each_at_once(&invited, |(person, invite)| set_up_node(tool, place, person, invite))?;
     Ok(())
@@ -195,12 +196,17 @@ impl Watch<'_> {
                 if ended.success() && newest >= last {
                     return Ok(());
                 }
-                bail!("the coordinator ended at version {newest} ({ended}): {}", self.log("coordinator"));
+                bail!(
+                    "the coordinator ended at version {newest} ({ended}): {}",
+                    self.log("coordinator")
+                );
             }
             if since.elapsed() > PATIENCE {
                 bail!(
                     "no new version for {} s; the coordinator waits for {}: {}",
-                    PATIENCE.as_secs(), status.waits_for, self.log("coordinator")
+                    PATIENCE.as_secs(),
+                    status.waits_for,
+                    self.log("coordinator")
                 );
             }
             if self.killed.is_empty() && newest >= 1 && newest + 2 <= last {
@@ -253,7 +259,10 @@ impl Watch<'_> {
     fn bring_back(&mut self, version: u64) -> anyhow::Result<()> {
         for killed in self.killed.iter_mut().filter(|killed| killed.version == 0) {
             killed.version = version;
-            note(format!("version {version} was issued without {}; its node starts again", killed.name));
+            note(format!(
+                "version {version} was issued without {}; its node starts again",
+                killed.name
+            ));
             let node = start_node(self.tool, self.place, &killed.name)?;
             self.nodes.insert(killed.name.clone(), node);
         }
@@ -275,7 +284,8 @@ impl Watch<'_> {
         let until = Instant::now() + Duration::from_secs(10);
         let late = || {
             let names = self.nodes.keys();
-            let late = names.filter(|name| read::<NodeStatus>(&self.place.node(name)).version < last);
+            let late =
+                names.filter(|name| read::<NodeStatus>(&self.place.node(name)).version < last);
             late.cloned().collect::<Vec<_>>()
         };
         while !late().is_empty() {

@@ -53,12 +53,13 @@ pub fn learned(figures: &Figures) -> Table {
 
 /// The drop with its interval.
 pub fn drop_line(figures: &Figures) -> String {
-    let interval = figures.drop().map_or("too few conversations for an interval".to_owned(), |drop| {
-        format!(
-            "{:.4} nats per token, 95 % interval {:.4} to {:.4}",
-            drop.mean, drop.low, drop.high
-        )
-    });
+    let interval =
+        figures.drop().map_or("too few conversations for an interval".to_owned(), |drop| {
+            format!(
+                "{:.4} nats per token, 95 % interval {:.4} to {:.4}",
+                drop.mean, drop.low, drop.high
+            )
+        });
     format!(
         "Mean drop over {} held-out conversations: {interval}. That is {:.0} % of what pooling all chats gains in the same steps.",
         figures.drops.len(),
@@ -115,7 +116,11 @@ pub fn killed(figures: &Figures) -> String {
         )
     });
     let told = told.collect::<Vec<_>>().join("\n");
-    if told.is_empty() { "Nobody was caught between shares and contribution, so nobody was killed.".into() } else { told }
+    if told.is_empty() {
+        "Nobody was caught between shares and contribution, so nobody was killed.".into()
+    } else {
+        told
+    }
 }
 
 /// Rounds, bytes and privacy of each node.

@@ -224,10 +224,9 @@ mod tests {
     #[test]
     fn updates_of_zero_leave_the_noise_of_the_mean() {
         let dimension = 4096;
-        let end = simulate(vec![0.0; dimension], &MECHANISM, &[8, 8], |_, _, _| {
-            Ok(vec![0.0; dimension])
-        })
-        .unwrap();
+        let end =
+            simulate(vec![0.0; dimension], &MECHANISM, &[8, 8], |_, _, _| Ok(vec![0.0; dimension]))
+                .unwrap();
         let (scale, sigma) = MECHANISM.scale_and_noise(dimension).unwrap();
         let noise = privacy::mean_noise(sigma, scale, 8);
         let expected = noise * (2.0 * dimension as f64).sqrt();
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guarantee_needs_thousands_where_eight_nodes_learn() {
+    fn a_guarantee_needs_hundreds_of_nodes_where_eight_learn() {
         // rho(8, 1e-6) / 6 = 0.175; the noise of the honest sum, 0.02 clips times sqrt(8/6), over 8.
         let needed = MECHANISM.nodes_needed(4096, 8, 6, (8.0, 1e-6)).unwrap();
         assert!((560..=600).contains(&needed), "{needed}");
@@ -247,9 +246,10 @@ mod tests {
     fn a_shared_direction_survives_the_noise_and_the_clip() {
         let dimension = 512;
         let update = vec![1.0; dimension];
-        let end = simulate(vec![0.0; dimension], &MECHANISM, &[8], |_, _, _| Ok(update.clone()))
-            .unwrap();
-        let along = end.iter().map(|&value| f64::from(value)).sum::<f64>() / (dimension as f64).sqrt();
+        let end =
+            simulate(vec![0.0; dimension], &MECHANISM, &[8], |_, _, _| Ok(update.clone())).unwrap();
+        let along =
+            end.iter().map(|&value| f64::from(value)).sum::<f64>() / (dimension as f64).sqrt();
         assert!((along - 1.0).abs() < 0.1, "{along}");
     }
 }
