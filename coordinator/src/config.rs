@@ -235,7 +235,7 @@ pub struct GateConfig {
 }
 
 /// What is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageConfig {
     /// The newest versions whose states are kept, besides version 0; 0 keeps all.
@@ -306,12 +306,6 @@ fn portion(value: f64) -> Portion {
 
 fn seconds(value: f64) -> Seconds {
     value.try_into().expect("a default of this file is a window's length")
-}
-
-impl Default for StorageConfig {
-    fn default() -> Self {
-        Self { keep_versions: 0 }
-    }
 }
 
 #[cfg(test)]
