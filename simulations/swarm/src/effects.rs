@@ -73,7 +73,7 @@ pub const PERSIST_CHARGE: &str = "persisting a charge";
 pub const PERSIST_RECOVERY: &str = "persisting the recovered ledger";
 
 /// What a node can be stopped at. A persisted round is named for the message that it precedes.
-pub const NODE_EFFECTS: [&str; 24] = [
+pub const NODE_EFFECTS: [&str; 25] = [
     "persisting Advertise",
     "sending Advertise",
     "persisting SealedShares",
@@ -83,6 +83,7 @@ pub const NODE_EFFECTS: [&str; 24] = [
     "persisting Contribution",
     PERSIST_CHARGE,
     "sending Contribution",
+    "sending LaterHead",
     "persisting Agreement",
     "sending Agreement",
     "persisting Reveal",

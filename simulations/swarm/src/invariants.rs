@@ -64,8 +64,11 @@ impl fmt::Display for Violation {
     }
 }
 
-/// A fault that one of the checks has found.
-pub(crate) type Found = Result<(), (Invariant, Option<Round>, String)>;
+/// What one of the checks has found broken: which invariant, in which round, how.
+type Broken = (Invariant, Option<Round>, String);
+
+/// What one of the checks has found.
+pub(crate) type Found = Result<(), Broken>;
 
 /// Everything that was seen so far.
 pub(crate) struct Invariants {
@@ -97,7 +100,13 @@ impl Invariants {
     }
 
     /// A message leaves a node.
-    pub fn said_by_node(&mut self, now: Time, node: NodeId, message: &ToCoordinator, disk: &NodeDisk) {
+    pub fn said_by_node(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        message: &ToCoordinator,
+        disk: &NodeDisk,
+    ) {
         let found = self.reveals.said_by_node(node, message);
         self.note(now, found);
         if let ToCoordinator::Contribution(contribution) = message {

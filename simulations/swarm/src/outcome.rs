@@ -68,7 +68,10 @@ fn merge<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rounds, versions, versions_in_trouble, steps, .. } = self;
-        writeln!(f, "{rounds} rounds, {versions} versions ({versions_in_trouble} of them in trouble), {steps} steps")?;
+        writeln!(
+            f,
+            "{rounds} rounds, {versions} versions ({versions_in_trouble} of them in trouble), {steps} steps"
+        )?;
         table(f, "faults", &self.faults)?;
         table(f, "programs stopped at", &self.boundaries)?;
         table(f, "rounds ended by", &self.endings)?;

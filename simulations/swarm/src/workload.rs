@@ -27,7 +27,11 @@ pub(crate) fn one_hot(node: usize, modulus: Modulus, rng: &mut ChaCha20Rng) -> V
 }
 
 /// Runs the job that ends in a contribution, with real masks, and says which values it holds.
-pub(crate) fn contribute(node: usize, job: ContributeJob, entropy: [u8; 32]) -> (Prepared, Vec<u32>) {
+pub(crate) fn contribute(
+    node: usize,
+    job: ContributeJob,
+    entropy: [u8; 32],
+) -> (Prepared, Vec<u32>) {
     let mut made = Vec::new();
     let prepared =
         job.run_with::<KeystreamMasks>(Entropy::new(entropy), |_, shape, charge, rng| {

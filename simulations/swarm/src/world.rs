@@ -253,7 +253,9 @@ impl World {
             .iter()
             .map(|program| program.machine.as_ref().map(|node| (node.round(), node.waits_for())))
             .collect();
-        let what = format!("no version that everybody holds: the coordinator waits for {coordinator:?}, the nodes for {nodes:?}");
+        let what = format!(
+            "no version that everybody holds: the coordinator waits for {coordinator:?}, the nodes for {nodes:?}"
+        );
         self.invariants.note(self.now, Err((Invariant::Lively, None, what)));
     }
 
@@ -261,7 +263,8 @@ impl World {
     fn check_transcripts(&mut self) {
         let disk = &self.coordinator.disk;
         let open = u64::from(disk.round.is_some());
-        let kept = disk.finished.iter().filter(|transcript| transcript.header.is_some()).count() as u64;
+        let kept =
+            disk.finished.iter().filter(|transcript| transcript.header.is_some()).count() as u64;
         let ended = self.outcome.rounds;
         if kept + open < ended {
             let what = format!("{ended} rounds have ended, and {kept} transcripts were kept");

@@ -21,7 +21,8 @@ impl Behaviour for LosesResults {
 
     fn to_coordinator(&mut self, node: usize, message: ToCoordinator) -> Vec<ToCoordinator> {
         if let (ToCoordinator::Contribution(contribution), DEAF) = (&message, node) {
-            let contribution = contribution.check(contribution.claimed_signer()).unwrap();
+            let contribution = contribution.check(contribution.claimed_signer());
+            let contribution = contribution.expect("an honest contribution");
             self.contributed.borrow_mut().insert(contribution.round.0);
         }
         vec![message]

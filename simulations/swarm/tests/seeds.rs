@@ -2,9 +2,7 @@
 
 use std::{panic, thread};
 
-use swarm::{
-    Boundary, FaultKind, Invariant, Outcome, Scenario, Shipped, Violation, replay, run,
-};
+use swarm::{Boundary, FaultKind, Invariant, Outcome, Scenario, Shipped, Violation, replay, run};
 
 /// Seeds of one campaign; the mutants are looked for in the same ones.
 const SEEDS: u64 = 200;

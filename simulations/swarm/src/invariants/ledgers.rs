@@ -31,8 +31,9 @@ impl Ledgers {
             return Err((Invariant::NoiseOnce, Some(round), what));
         }
         let fails = |what: String| (Invariant::LedgerHolds, Some(round), what);
-        let reading = read_ledger(&disk.ledger, node)
-            .map_err(|error| fails(format!("{node:?} contributes with a broken ledger: {error}")))?;
+        let reading = read_ledger(&disk.ledger, node).map_err(|error| {
+            fails(format!("{node:?} contributes with a broken ledger: {error}"))
+        })?;
         if reading.torn.is_some() || !charges(&reading.entries, round, hash) {
             return Err(fails(format!("{node:?} contributes without a durable charge")));
         }

@@ -85,7 +85,8 @@ impl Reveals {
                 let Ok(agreement) = agreement.check(node) else { return Ok(()) };
                 let (round, survivors) = (agreement.round, agreement.survivors);
                 self.agreed.entry(survivors).or_default().insert(node);
-                let before = self.rounds.entry(round).or_default().agreements.insert(node, survivors);
+                let before =
+                    self.rounds.entry(round).or_default().agreements.insert(node, survivors);
                 if before.is_some_and(|before| before != survivors) {
                     let what = format!("{node:?} agreed to two lists of survivors");
                     return Err((Invariant::OneSum, Some(round), what));

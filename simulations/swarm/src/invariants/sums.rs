@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use grid::Modulus;
 use wire::{NodeId, Round, RoundRecord};
 
-use super::{Found, Invariant};
+use super::{Broken, Found, Invariant};
 use crate::scenario::{DIMENSION, MODULUS_BITS, ONE_HOT, node_id};
 
 /// What every node has put into its contributions.
@@ -31,8 +31,8 @@ impl Sums {
         let sum = grid::unpack(&record.sum, DIMENSION, modulus).map_err(|error| {
             (Invariant::ExactlyOnce, Some(round), format!("the sum does not unpack: {error}"))
         })?;
-        for node in 0..ONE_HOT {
-            check_one(node, modulus.lift(sum[node]), survivors.contains(&node), round)?;
+        for (node, &value) in sum[..ONE_HOT].iter().enumerate() {
+            check_one(node, modulus.lift(value), survivors.contains(&node), round)?;
         }
         let mut expected = vec![0; DIMENSION];
         for node in &survivors {
@@ -61,9 +61,7 @@ fn check_one(node: usize, count: i64, survived: bool, round: Round) -> Found {
 }
 
 /// The round and the numbers of its survivors.
-fn read_survivors(
-    record: &RoundRecord,
-) -> Result<(Round, Vec<usize>), (Invariant, Option<Round>, String)> {
+fn read_survivors(record: &RoundRecord) -> Result<(Round, Vec<usize>), Broken> {
     let unreadable = |what: &str| (Invariant::ExactlyOnce, None, format!("unreadable {what}"));
     let roster = record.roster.check(record.roster.claimed_signer());
     let roster = roster.map_err(|_| unreadable("roster"))?;

@@ -75,7 +75,12 @@ impl World {
         self.tell_node(node, node::Input::Message(message));
     }
 
-    pub(super) fn arrive_at_coordinator(&mut self, node: usize, sent: Sent, message: ToCoordinator) {
+    pub(super) fn arrive_at_coordinator(
+        &mut self,
+        node: usize,
+        sent: Sent,
+        message: ToCoordinator,
+    ) {
         if sent.life != self.coordinator.life || !self.outlives(node, sent) {
             return;
         }

@@ -3,12 +3,14 @@
 use ed25519_dalek::SigningKey;
 use swarm::scenario::node_id;
 use wire::{
-    AbortReason, Advertise, Agreement, Checked, Header, MemberIndex, MemberSet, Outcome, Plan, Reveal, Roster,
-    RoundResult, Signed, SharesClosed, Survivors, ToCoordinator, ToNode,
+    AbortReason, Advertise, Agreement, Checked, Header, MemberIndex, MemberSet, Outcome, Plan,
+    Reveal, Roster, RoundResult, SharesClosed, Signed, Survivors, ToCoordinator, ToNode,
 };
 
 use crate::{
-    Wire, forged::{by_coordinator, flip, open, close}, lying_coordinator, notebook, play,
+    Wire,
+    forged::{by_coordinator, close, flip, open},
+    lying_coordinator, notebook, play,
 };
 
 /// The node that is lied to.
@@ -168,7 +170,10 @@ fn a_second_roster_is_a_contradiction() {
         });
         vec![ToNode::Roster(roster), ToNode::Roster(second)]
     });
-    assert!(outcome.rejected("node: contradicts") + outcome.rejected("node: not waited") > 0, "{outcome}");
+    assert!(
+        outcome.rejected("node: contradicts") + outcome.rejected("node: not waited") > 0,
+        "{outcome}"
+    );
 }
 
 /// The victim alone is shown another R2: its masks would not cancel, so it must not go on.
@@ -240,7 +245,7 @@ fn a_second_list_of_survivors_is_a_contradiction() {
 }
 
 fn assert_one_kind(reveal: &Signed<Reveal>) {
-    let reveal = reveal.check(reveal.claimed_signer()).unwrap();
+    let reveal = reveal.check(reveal.claimed_signer()).expect("an honest reveal");
     let members: Vec<MemberIndex> = reveal.shares.iter().map(|share| share.member).collect();
     assert!(members.windows(2).all(|pair| pair[0] < pair[1]), "a member twice");
 }

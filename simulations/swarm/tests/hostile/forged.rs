@@ -54,6 +54,10 @@ pub fn by_coordinator<T: Signable>(signed: &Signed<T>, how: impl FnOnce(&mut T))
 }
 
 /// Changes what a node signed.
-pub fn by_node<T: Signable>(node: usize, signed: &Signed<T>, how: impl FnOnce(&mut T)) -> Signed<T> {
+pub fn by_node<T: Signable>(
+    node: usize,
+    signed: &Signed<T>,
+    how: impl FnOnce(&mut T),
+) -> Signed<T> {
     change(signed, &node_key(node), how)
 }

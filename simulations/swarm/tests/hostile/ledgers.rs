@@ -13,10 +13,8 @@ use swarm::{
 use wire::{ToCoordinator, ToNode};
 
 /// Somebody stops in the third round, after it has revealed.
-const IN_ROUND_THREE: &[(Boundary, u32)] = &[(
-    Boundary { side: Side::Node, effect: "sending Reveal", moment: Moment::After },
-    20,
-)];
+const IN_ROUND_THREE: &[(Boundary, u32)] =
+    &[(Boundary { side: Side::Node, effect: "sending Reveal", moment: Moment::After }, 20)];
 
 /// Puts a backup from before the first round in place of the disk of whoever starts again.
 #[derive(Default)]
@@ -95,8 +93,8 @@ fn a_restored_backup_is_charged_at_the_largest_cost() {
     let (seen, outcome) = restored(0, 45_000);
     let largest = policy().rho_per_round_max.to_f64();
     assert!(outcome.reports["LedgerWasRolledBack"] > 0, "{outcome}");
-    // Two rounds were charged before the third's plan, and shown to others in it.
-    assert_eq!(seen.charged, [(2, 2.0 * largest)], "{outcome}");
+    // Three rounds were charged, and each charge was shown to the coordinator with its contribution.
+    assert_eq!(seen.charged, [(3, 3.0 * largest)], "{outcome}");
     assert!(seen.contributed_after > 0, "it takes part again: {outcome}");
 }
 
@@ -104,7 +102,7 @@ fn a_restored_backup_is_charged_at_the_largest_cost() {
 /// contradict each other, and the node must still learn of it.
 #[test]
 fn a_ledger_that_has_grown_again_is_told_that_it_contradicts() {
-    let (seen, outcome) = restored(2, 80_000);
+    let (seen, outcome) = restored(3, 80_000);
     assert!(outcome.rejected("coordinator: a fork") > 0, "{outcome}");
     assert!(!seen.charged.is_empty() && seen.contributed_after > 0, "{outcome}");
 }

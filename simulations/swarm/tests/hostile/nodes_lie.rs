@@ -49,7 +49,10 @@ fn other_forms_of_a_message_and_oversized_ones_are_refused() {
         }
         message => vec![message],
     });
-    assert!(outcome.rejected("coordinator: signature or form: the signed bytes do not decode") > 1, "{outcome}");
+    assert!(
+        outcome.rejected("coordinator: signature or form: the signed bytes do not decode") > 1,
+        "{outcome}"
+    );
 }
 
 #[test]
@@ -115,7 +118,8 @@ fn a_second_contribution_is_refused() {
             second = Some(ToCoordinator::Contribution(other));
             vec![message]
         }
-        _ => second.take().into_iter().chain([message]).collect(),
+        ToCoordinator::Agreement(_) => second.take().into_iter().chain([message]).collect(),
+        _ => vec![message],
     });
     assert!(outcome.rejected("coordinator: not waited for now") > 0, "{outcome}");
 }
@@ -129,7 +133,8 @@ fn a_late_contribution_is_refused() {
             held = Some(message);
             Vec::new()
         }
-        message => held.take().into_iter().chain([message]).collect(),
+        ToCoordinator::Advertise(_) => held.take().into_iter().chain([message]).collect(),
+        message => vec![message],
     });
     assert!(outcome.rejected("coordinator: not waited for now") > 0, "{outcome}");
 }
@@ -265,7 +270,8 @@ impl BadDealer {
         let mut rng = ChaCha20Rng::from_seed(self.deal);
         let dealt = secrets.deal(context, members, own, thresholds, &mut rng);
         let (_, dealt) = dealt.expect("the keys are those of the roster");
-        let share = |(member, bytes): (_, [u8; _])| SealedShare { member, ciphertext: bytes.to_vec() };
+        let share =
+            |(member, bytes): (_, [u8; _])| SealedShare { member, ciphertext: bytes.to_vec() };
         dealt.sealed.into_iter().map(share).collect()
     }
 }

@@ -2,7 +2,9 @@
 //! the rule of never keeping them.
 
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
-use secagg::{DealtSecrets, EphemeralPublic, EphemeralSecrets, SealContext, Thresholds, thresholds};
+use secagg::{
+    DealtSecrets, EphemeralPublic, EphemeralSecrets, SealContext, Thresholds, thresholds,
+};
 use swarm::scenario::node_id;
 use wire::{Advertise, MemberIndex, Roster, Signed};
 
