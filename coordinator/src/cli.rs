@@ -65,7 +65,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 fn default_folder() -> anyhow::Result<PathBuf> {
     match std::env::var_os("HOME") {
         Some(home) if !home.is_empty() => Ok(PathBuf::from(home).join(".murmuration/coordinator")),
-        _ => Err(UsageError("HOME is not set: name the coordinator's folder with --folder".into()).into()),
+        _ => Err(UsageError("HOME is not set: name the coordinator's folder with --folder".into())
+            .into()),
     }
 }
 

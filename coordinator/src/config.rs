@@ -259,15 +259,7 @@ impl Default for WindowsConfig {
     fn default() -> Self {
         let [train_s, advertise_s, contribute_s] = [600.0, 60.0, 60.0].map(seconds);
         let [shares_s, consistency_s, survivors_s, reveal_s] = [60.0; 4].map(seconds);
-        Self {
-            train_s,
-            advertise_s,
-            shares_s,
-            consistency_s,
-            contribute_s,
-            survivors_s,
-            reveal_s,
-        }
+        Self { train_s, advertise_s, shares_s, consistency_s, contribute_s, survivors_s, reveal_s }
     }
 }
 
@@ -371,8 +363,14 @@ mod tests {
     #[test]
     fn rules_and_optimisers_are_read_with_their_own_numbers() {
         let text = SHIPPED
-            .replace("\nrule = \"fedavg\"", "\nrule = { fedadam = { beta1 = 0.9, beta2 = 0.99, tau = 1e-3 } }")
-            .replace("\noptimizer = { adamw = { weight_decay = 0.0 } }", "\noptimizer = { sgd = { momentum = 0 } }");
+            .replace(
+                "\nrule = \"fedavg\"",
+                "\nrule = { fedadam = { beta1 = 0.9, beta2 = 0.99, tau = 1e-3 } }",
+            )
+            .replace(
+                "\noptimizer = { adamw = { weight_decay = 0.0 } }",
+                "\noptimizer = { sgd = { momentum = 0 } }",
+            );
         let config = toml(&text);
         assert_eq!(config.training.optimizer, Optimizer::Sgd { momentum: portion(0.0) });
         let (beta1, beta2) = (portion(0.9), portion(0.99));

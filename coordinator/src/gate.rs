@@ -47,11 +47,8 @@ impl Gate {
     pub fn loss_micro(&self, parameters: &[f32], stop: &StopToken) -> anyhow::Result<u64> {
         let adapter = Adapter::from_flat(self.model.config(), &self.spec, parameters)?;
         let turns: Vec<_> = self.conversations.iter().map(Conversation::as_turns).collect();
-        let recipe = EvaluationRecipe {
-            sequence_length: self.sequence,
-            batch: BATCH,
-            roles: Vec::new(),
-        };
+        let recipe =
+            EvaluationRecipe { sequence_length: self.sequence, batch: BATCH, roles: Vec::new() };
         let resources = Resources { threads: self.threads, stop: stop.clone() };
         let evaluations = self.model.evaluate(Some(&adapter), &turns, &recipe, &resources)?;
         let sum: Evaluation = evaluations.into_iter().sum();

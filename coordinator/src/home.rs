@@ -124,7 +124,11 @@ impl Home {
         let file = self.join(KEY);
         let key = SigningKey::from_bytes(&*keyfile::load_key(&file)?);
         if coordinator_id(&key) != self.genesis.coordinator {
-            bail!("{} is not the key of \"{}\": restore it from a backup", file.display(), self.genesis.name);
+            bail!(
+                "{} is not the key of \"{}\": restore it from a backup",
+                file.display(),
+                self.genesis.name
+            );
         }
         Ok(key)
     }

@@ -145,7 +145,9 @@ pub fn read_ids(
 type Contents = (Checked<MemberList>, BTreeMap<InviteHash, NodeId>);
 
 fn read(file: &Path, coordinator: CoordinatorId, task: TaskId) -> anyhow::Result<Contents> {
-    let wrong = || format!("{} is not this task's list of members: restore it from a backup", file.display());
+    let wrong = || {
+        format!("{} is not this task's list of members: restore it from a backup", file.display())
+    };
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let kept: Kept = wire::decode(&bytes, LIMIT).with_context(wrong)?;
     let list = kept.list.check(coordinator).with_context(wrong)?;

@@ -68,7 +68,10 @@ impl Records {
         let coordinator = genesis.coordinator;
         let (mut chain_file, chain, torn) = ChainFile::open(&home.join("chain"), genesis)?;
         if let Some(torn) = torn {
-            tracing::warn!(at = torn.at, "the chain's last header was cut short by a crash: cut off");
+            tracing::warn!(
+                at = torn.at,
+                "the chain's last header was cut short by a crash: cut off"
+            );
             chain_file.cut_torn_tail()?;
         }
         let states = Contents::open(&home.join("states"))?;
@@ -83,7 +86,11 @@ impl Records {
             transcripts: folder(home.join("transcripts"))?,
         };
         let state = records.state(chain.state())?.with_context(|| {
-            format!("the state of version {} is missing from {}: restore it from a backup", chain.version(), home.join("states").display())
+            format!(
+                "the state of version {} is missing from {}: restore it from a backup",
+                chain.version(),
+                home.join("states").display()
+            )
         })?;
         let round = records.read_round()?;
         let heads = records.read_heads()?;
@@ -180,8 +187,9 @@ impl Records {
 
     fn read_heads(&self) -> anyhow::Result<Vec<Signed<LedgerHead>>> {
         let Some(bytes) = self.heads.read()? else { return Ok(Vec::new()) };
-        wire::decode(&bytes, HEADS_LIMIT)
-            .context("the file `heads` is of another version of this program: restore it from a backup")
+        wire::decode(&bytes, HEADS_LIMIT).context(
+            "the file `heads` is of another version of this program: restore it from a backup",
+        )
     }
 
     fn record_file(&self, record: RecordHash) -> PathBuf {
@@ -215,7 +223,8 @@ pub fn kept_states(states: &Path) -> anyhow::Result<BTreeMap<StateHash, State>> 
 }
 
 fn read_states(folder: &Path) -> anyhow::Result<Vec<(ContentHash, State)>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut states = Vec::new();
     for entry in entries {
         let file = entry?.path();
@@ -226,8 +235,9 @@ fn read_states(folder: &Path) -> anyhow::Result<Vec<(ContentHash, State)>> {
         if blake3::hash(&bytes) != blake3::Hash::from_bytes(content.0) {
             bail!("{} is damaged: restore it from a backup", file.display());
         }
-        let state = State::decode(&bytes)
-            .with_context(|| format!("{} is not a version's state: move it away", file.display()))?;
+        let state = State::decode(&bytes).with_context(|| {
+            format!("{} is not a version's state: move it away", file.display())
+        })?;
         states.push((content, state));
     }
     Ok(states)

@@ -45,8 +45,8 @@ pub fn settings(config: &CoordinatorConfig, dimension: u32) -> anyhow::Result<Se
     let clip = Q32::from_f64_down(clip).context("`clip` under [privacy]")?;
     let noise_multiplier =
         Q32::from_f64_up(noise_multiplier).context("`noise_multiplier` under [privacy]")?;
-    let modulus = Modulus::new(u32::from(privacy.modulus_bits))
-        .context("`modulus_bits` under [privacy]")?;
+    let modulus =
+        Modulus::new(u32::from(privacy.modulus_bits)).context("`modulus_bits` under [privacy]")?;
     if privacy.honest == 0 {
         bail!("`honest` under [privacy] is 0: the cost counts on the noise of at least one node");
     }
@@ -91,7 +91,9 @@ pub fn rehearse(
 ) -> anyhow::Result<Q40> {
     let members_min = usize::from(config.round.members_min);
     if !(ROSTER_MIN..=MAX_MEMBERS).contains(&members_min) {
-        bail!("`members_min` under [round] is {members_min}: a roster has {ROSTER_MIN} to {MAX_MEMBERS} members");
+        bail!(
+            "`members_min` under [round] is {members_min}: a roster has {ROSTER_MIN} to {MAX_MEMBERS} members"
+        );
     }
     let start = CoordinatorStart {
         key: key.clone(),

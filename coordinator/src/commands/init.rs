@@ -137,7 +137,9 @@ fn check(options: &Options) -> anyhow::Result<Checked> {
 fn check_sequence(config: &CoordinatorConfig, model: &LanguageModel) -> anyhow::Result<()> {
     let (sequence, positions) = (config.training.sequence, model.config().maximum_positions);
     if sequence < 2 || usize::from(sequence) > positions {
-        bail!("`sequence` under [training] is {sequence}: this model takes 2 to {positions} tokens");
+        bail!(
+            "`sequence` under [training] is {sequence}: this model takes 2 to {positions} tokens"
+        );
     }
     Ok(())
 }
@@ -147,8 +149,8 @@ fn genesis(config: &CoordinatorConfig, model: &LanguageModel) -> anyhow::Result<
     let mut seed = [0; 32];
     SysRng.try_fill_bytes(&mut seed).context("the operating system gives no randomness")?;
     let adapter = terms::adapter(&config.adapter, seed)?;
-    let initial = Adapter::initial(model.config(), &language::adapter_spec(&adapter))
-        .context("[adapter]")?;
+    let initial =
+        Adapter::initial(model.config(), &language::adapter_spec(&adapter)).context("[adapter]")?;
     let initial = State::initial(initial.to_flat());
     let genesis = Genesis {
         name: config.task.name.clone(),

@@ -66,7 +66,9 @@ fn addresses(home: &Home, given: &[String]) -> anyhow::Result<Vec<String>> {
     }
     for address in &addresses {
         if !(address.starts_with('/') || address.contains(':')) {
-            bail!("\"{address}\" is not an address: write host:port, such as 203.0.113.5:4001, or a multiaddress");
+            bail!(
+                "\"{address}\" is not an address: write host:port, such as 203.0.113.5:4001, or a multiaddress"
+            );
         }
     }
     Ok(addresses)
@@ -75,5 +77,8 @@ fn addresses(home: &Home, given: &[String]) -> anyhow::Result<Vec<String>> {
 /// Where the coordinator listens right now; a free port is known in no other way.
 fn listening(home: &Home) -> Vec<String> {
     let status = Status::read(&home.join("status.json"));
-    status.filter(|status| status.is_alive(now_ms())).map(|status| status.listening).unwrap_or_default()
+    status
+        .filter(|status| status.is_alive(now_ms()))
+        .map(|status| status.listening)
+        .unwrap_or_default()
 }

@@ -38,7 +38,9 @@ pub fn run(folder: &Path, options: &Options, output: Output) -> anyhow::Result<E
         Err(StoreError::Locked { .. }) => ask_running(&home, node)?,
         Err(error) => return Err(error.into()),
     }
-    output.answer(&json!({ "removed": node.to_string() }), |_| format!("Node {node} is no longer a member."))?;
+    output.answer(&json!({ "removed": node.to_string() }), |_| {
+        format!("Node {node} is no longer a member.")
+    })?;
     Ok(Exit::Success)
 }
 
@@ -48,7 +50,10 @@ fn find(members: &[NodeId], prefix: &str) -> anyhow::Result<NodeId> {
     match (matches.next(), matches.next()) {
         (Some(&node), None) if !prefix.is_empty() => Ok(node),
         (None, _) => Err(UsageError(format!("no member's id begins with \"{prefix}\"")).into()),
-        _ => Err(UsageError(format!("several members' ids begin with \"{prefix}\": give more digits")).into()),
+        _ => Err(UsageError(format!(
+            "several members' ids begin with \"{prefix}\": give more digits"
+        ))
+        .into()),
     }
 }
 
@@ -59,7 +64,9 @@ fn ask_running(home: &Home, node: NodeId) -> anyhow::Result<()> {
     let asked = Instant::now();
     while file.exists() {
         if asked.elapsed() > PATIENCE {
-            bail!("the running coordinator has not removed the node yet; it will when it looks, or at its next start");
+            bail!(
+                "the running coordinator has not removed the node yet; it will when it looks, or at its next start"
+            );
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -62,12 +62,16 @@ pub fn run(folder: &Path, options: &Options, output: Output) -> anyhow::Result<E
     if machine.is_resting() {
         machine.handle(Input::RollBack { to, state: Box::new(restored) }, now, &mut effects);
     } else {
-        bail!("the sum of the last round is fixed, and contributors have paid for it: `run` until it is finished, then roll back");
+        bail!(
+            "the sum of the last round is fixed, and contributors have paid for it: `run` until it is finished, then roll back"
+        );
     }
     for effect in effects {
         match effect {
             Effect::Persist(record) => records.persist(&record)?,
-            Effect::Report(Event::CannotRollBack { to }) => bail!("version {to} cannot be rolled back to"),
+            Effect::Report(Event::CannotRollBack { to }) => {
+                bail!("version {to} cannot be rolled back to")
+            }
             // Nobody is connected; nodes hear of it when the coordinator runs.
             _ => {}
         }
@@ -75,7 +79,11 @@ pub fn run(folder: &Path, options: &Options, output: Output) -> anyhow::Result<E
     let chain = machine.chain();
     let answer = json!({ "version": chain.version().0, "restored": to.0, "header": chain.head().to_string() });
     output.answer(&answer, |_| {
-        format!("Version {} is version {to} again (header {}).", chain.version(), chain.head().short())
+        format!(
+            "Version {} is version {to} again (header {}).",
+            chain.version(),
+            chain.head().short()
+        )
     })?;
     Ok(Exit::Success)
 }

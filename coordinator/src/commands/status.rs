@@ -29,20 +29,34 @@ pub fn run(folder: &Path, output: Output) -> anyhow::Result<Exit> {
 fn told(home: &Home, running: bool, status: Option<&Status>) -> String {
     let name = &home.genesis.name;
     let Some(status) = status else {
-        return format!("\"{name}\" has not run yet: `murmur-coordinator invite`, then `murmur-coordinator run`.");
+        return format!(
+            "\"{name}\" has not run yet: `murmur-coordinator invite`, then `murmur-coordinator run`."
+        );
     };
     let mut lines = vec![format!("swarm      \"{name}\" (task {})", home.task().short())];
     lines.push(match running {
-        true => format!("state      running (process {}), listening on {}", status.process, status.listening.join(", ")),
+        true => format!(
+            "state      running (process {}), listening on {}",
+            status.process,
+            status.listening.join(", ")
+        ),
         false => {
             let ago = Duration::from_millis(now_ms().saturating_sub(status.written_ms));
             format!("state      not running; this is how it was {} ago", human::duration(ago))
         }
     });
     lines.push(format!("waits for  {}", status.waits_for));
-    lines.push(format!("nodes      {} present, {} on the list", status.present.len(), human::plural(status.members as u64, "member")));
+    lines.push(format!(
+        "nodes      {} present, {} on the list",
+        status.present.len(),
+        human::plural(status.members as u64, "member")
+    ));
     lines.push(format!("round      {}; {} aborted since the start", status.round, status.aborted));
-    lines.push(format!("version    {} (head {})", status.version, status.head.get(..8).unwrap_or_default()));
+    lines.push(format!(
+        "version    {} (head {})",
+        status.version,
+        status.head.get(..8).unwrap_or_default()
+    ));
     if let Some(gate) = &status.gate {
         lines.push(format!(
             "gate       round {}: loss {:.4}, limit {:.4}: {}",
@@ -52,7 +66,11 @@ fn told(home: &Home, running: bool, status: Option<&Status>) -> String {
             if gate.issued { "issued" } else { "refused" }
         ));
     }
-    lines.push(format!("traffic    {} sent, {} received", human::bytes(status.bytes_sent), human::bytes(status.bytes_received)));
+    lines.push(format!(
+        "traffic    {} sent, {} received",
+        human::bytes(status.bytes_sent),
+        human::bytes(status.bytes_received)
+    ));
     for (kind, count) in &status.rejections {
         lines.push(format!("rejected   {count} × {kind}"));
     }

@@ -180,8 +180,9 @@ fn table(steps: &[Step]) -> Table {
 /// Writes every version whose state is kept. How many.
 fn export(home: &Home, chain: &Chain, model: &Path, target: &Path) -> anyhow::Result<usize> {
     let file = model.join("config.json");
-    let bytes = fs::read(&file)
-        .with_context(|| format!("cannot read {}: name the base model's folder with --model", file.display()))?;
+    let bytes = fs::read(&file).with_context(|| {
+        format!("cannot read {}: name the base model's folder with --model", file.display())
+    })?;
     let config = Config::from_json(&bytes, &file)?;
     let states: BTreeMap<StateHash, State> = kept_states(&home.join("states"))?;
     let spec = language::adapter_spec(&home.genesis.adapter);
@@ -189,7 +190,9 @@ fn export(home: &Home, chain: &Chain, model: &Path, target: &Path) -> anyhow::Re
     for version in 0..=chain.version().0 {
         let state = chain.state_of(VersionNumber(version)).and_then(|hash| states.get(&hash));
         let Some(state) = state else {
-            program::note(format!("version {version} is not exported: its state is no longer kept"));
+            program::note(format!(
+                "version {version} is not exported: its state is no longer kept"
+            ));
             continue;
         };
         let adapter = Adapter::from_flat(&config, &spec, state.parameters())

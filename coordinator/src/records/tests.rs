@@ -77,13 +77,11 @@ impl Made {
             Effect::Persist(record) => Some(record),
             _ => None,
         });
-        let mut count = 0;
-        for record in persisted {
+        for (count, record) in persisted.enumerate() {
             if count == survive {
                 return true;
             }
             records.persist(record).unwrap();
-            count += 1;
         }
         false
     }

@@ -46,9 +46,7 @@ pub(super) fn slice(records: &Records, content: ContentHash, offset: u64, reply:
     tokio::task::spawn_blocking(move || {
         let response = match states.slice(content, offset) {
             Ok(Some(bytes)) => Response::Slice(bytes),
-            Ok(None) | Err(StoreError::SliceOffset { .. }) => {
-                Response::Refused(Refusal::NotFound)
-            }
+            Ok(None) | Err(StoreError::SliceOffset { .. }) => Response::Refused(Refusal::NotFound),
             Err(error) => {
                 tracing::error!(%error, "a state cannot be served");
                 Response::Refused(Refusal::NotFound)

@@ -17,7 +17,9 @@ use rand::{TryRng, rngs::SysRng};
 use serde_json::json;
 use store::Folder;
 use tokio::sync::mpsc;
-use wire::{Enrol, Gossip, NodeId, Refusal, Request, Response, Signed, TaskId, ToCoordinator, ToNode};
+use wire::{
+    Enrol, Gossip, NodeId, Refusal, Request, Response, Signed, TaskId, ToCoordinator, ToNode,
+};
 
 use super::{
     answer, gossip::validator, judge::Judge, outbox::Outboxes, perform::Performer, tell::Teller,
@@ -54,7 +56,8 @@ pub struct RunOptions {
 /// # Errors
 /// If it cannot start, cannot keep what it must, or cannot judge a candidate.
 pub fn run(home: Home, options: RunOptions, output: Output) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let exit = runtime.block_on(async move {
         let shutdown = Shutdown::on_signals()?;
         let folder = Folder::open(home.path())?;
@@ -194,9 +197,12 @@ impl Running {
     /// Lets the last messages out, and says that it is over.
     async fn farewell(&mut self) -> anyhow::Result<()> {
         self.waiting = None;
-        let drained = program::waiting("nodes to take the last messages", self.performer.outboxes.drain());
+        let drained =
+            program::waiting("nodes to take the last messages", self.performer.outboxes.drain());
         if tokio::time::timeout(FAREWELL, drained).await.is_err() {
-            tracing::debug!("some nodes did not take their last messages: they ask when they are back");
+            tracing::debug!(
+                "some nodes did not take their last messages: they ask when they are back"
+            );
         }
         self.performer.network.shut_down().await;
         self.performer.teller.status.running = false;
@@ -283,7 +289,8 @@ impl Running {
                     self.members_changed().await;
                     let count = self.members.ids().len();
                     let words = format!("node {} enrolled: {count} now", node.short());
-                    let value = json!({ "event": "enrolled", "node": node.to_string(), "members": count });
+                    let value =
+                        json!({ "event": "enrolled", "node": node.to_string(), "members": count });
                     self.performer.teller.line(&words, value)?;
                 }
                 Ok(self.task())
@@ -328,7 +335,9 @@ impl Running {
             Gossip::Head(header) if !self.machine.chain().contains(header.hash()) => {
                 let words = "a node holds a header of this coordinator that is not in its own chain: was this folder restored from a backup, or does a copy of it run elsewhere? Stop, and use the newest copy";
                 note(words);
-                self.performer.teller.line(words, json!({ "event": "foreign_header", "node": from.to_string() }))
+                self.performer
+                    .teller
+                    .line(words, json!({ "event": "foreign_header", "node": from.to_string() }))
             }
             Gossip::Head(_) | Gossip::Plan(_) => Ok(()),
         }
@@ -339,7 +348,9 @@ impl Running {
             return Ok(());
         }
         let mut rotation_seed = [0; 32];
-        SysRng.try_fill_bytes(&mut rotation_seed).context("the operating system gives no randomness")?;
+        SysRng
+            .try_fill_bytes(&mut rotation_seed)
+            .context("the operating system gives no randomness")?;
         self.handle(Input::Begin { rotation_seed })
     }
 

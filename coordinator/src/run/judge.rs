@@ -35,7 +35,8 @@ impl Judge {
 
     /// Orders a judgement.
     pub fn judge(&self, candidate: Box<State>) -> anyhow::Result<()> {
-        let sent = self.candidates.as_ref().is_some_and(|candidates| candidates.send(candidate).is_ok());
+        let sent =
+            self.candidates.as_ref().is_some_and(|candidates| candidates.send(candidate).is_ok());
         anyhow::ensure!(sent, "the judge has ended");
         Ok(())
     }

@@ -94,9 +94,8 @@ impl Performer {
     fn report(&mut self, event: &Event, chain: &Chain) -> anyhow::Result<()> {
         self.teller.tell(event, chain)?;
         match event {
-            Event::Unplannable(fault) => {
-                Err(fault.clone()).context("the configuration makes no round: mend coordinator.toml")
-            }
+            Event::Unplannable(fault) => Err(fault.clone())
+                .context("the configuration makes no round: mend coordinator.toml"),
             _ => Ok(()),
         }
     }

@@ -97,7 +97,11 @@ fn words(event: &Event, chain: &Chain) -> String {
             let (head, parent) = ends(chain);
             format!(
                 "round {round}: version {version} issued: loss {} (limit {}), state {}, header {} after {}",
-                nats(gate.loss_micro), nats(gate.limit_micro), state.short(), &head[..8], &parent[..8]
+                nats(gate.loss_micro),
+                nats(gate.limit_micro),
+                state.short(),
+                &head[..8],
+                &parent[..8]
             )
         }
         Event::Refused { round, gate } => format!(

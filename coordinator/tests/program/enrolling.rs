@@ -42,9 +42,8 @@ impl Peer {
     }
 
     async fn until(&mut self, wanted: impl Fn(&Event) -> bool) {
-        let search = async {
-            while !wanted(&self.events.next().await.expect("the network runs")) {}
-        };
+        let search =
+            async { while !wanted(&self.events.next().await.expect("the network runs")) {} };
         tokio::time::timeout(Duration::from_secs(60), search).await.expect("it comes");
     }
 

@@ -28,7 +28,10 @@ fn rollbacks_are_steps_of_the_history_and_every_version_is_exported() {
     let steps = swarm.json(&["versions", "--export", target.to_str().unwrap()]);
     let steps = steps.as_array().unwrap();
     assert_eq!(steps.len(), 2);
-    assert_eq!((&steps[0]["outcome"], &steps[1]["outcome"]), (&"genesis".into(), &"rolled back".into()));
+    assert_eq!(
+        (&steps[0]["outcome"], &steps[1]["outcome"]),
+        (&"genesis".into(), &"rolled back".into())
+    );
     assert_eq!(steps[1]["parent"], steps[0]["hash"]);
     assert_eq!(steps[1]["hash"], answer["header"]);
     assert_eq!(steps[1]["state"], steps[0]["state"]);

@@ -55,7 +55,9 @@ fn a_bad_model_gate_or_configuration_is_named_and_nothing_is_written() {
 #[test]
 fn a_folder_that_is_no_coordinators_is_said_so() {
     let swarm = Swarm::new();
-    for command in [&["run"][..], &["status"], &["invite"], &["versions"], &["rollback", "--to", "0"]] {
+    for command in
+        [&["run"][..], &["status"], &["invite"], &["versions"], &["rollback", "--to", "0"]]
+    {
         let output = swarm.call(command);
         assert_eq!(output.status.code(), Some(1));
         assert!(error_of(&output).contains("init"), "{}", error_of(&output));
