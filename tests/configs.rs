@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use coordinator::config::CoordinatorConfig;
 use node::config::{
-    ConversationsConfig, ModelConfig, NetworkConfig, NodeConfig, PolicyName, PrivacyConfig, TrainingConfig,
+    ConversationsConfig, ModelConfig, NetworkConfig, NodeConfig, PolicyName, PrivacyConfig,
+    TrainingConfig,
 };
 use protocol::Preset;
 use toml::{Table, Value};
@@ -102,7 +103,10 @@ fn node_toml_shows_and_documents_every_key() {
         model: ModelConfig { folder: "model".into() },
         privacy: PrivacyConfig { policy: PolicyName(Preset::Default) },
         training: TrainingConfig::default(),
-        conversations: ConversationsConfig { private_words: Some("words.txt".into()), train_on_chat: false },
+        conversations: ConversationsConfig {
+            private_words: Some("words.txt".into()),
+            train_on_chat: false,
+        },
         network: NetworkConfig::default(),
     };
     let known: Table = toml::from_str(&toml::to_string(&full).unwrap()).unwrap();

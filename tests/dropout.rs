@@ -8,8 +8,8 @@ use wire::{Round, Transcript};
 
 use crate::support::{
     evidence::{
-        assert_contributions_are_charged_once, assert_one_history, coordinator_chain, genesis, issued, survivors,
-        transcripts,
+        assert_contributions_are_charged_once, assert_one_history, coordinator_chain, genesis,
+        issued, survivors, transcripts,
     },
     swarm::{Shape, Swarm},
 };
@@ -34,7 +34,8 @@ fn a_round_survives_a_node_that_dies_before_and_one_that_dies_after_contributing
 
     assert_one_history(&swarm, NODES);
     assert_contributions_are_charged_once(&swarm, NODES);
-    let (chain, genesis, transcripts) = (coordinator_chain(&swarm), genesis(&swarm), transcripts(&swarm));
+    let (chain, genesis, transcripts) =
+        (coordinator_chain(&swarm), genesis(&swarm), transcripts(&swarm));
     let in_the_sum = |round: Round, number: usize| {
         assert!(issued(&chain).contains(&round), "round {round} issued no version");
         let transcript: &Transcript = &transcripts[&round];
@@ -52,7 +53,8 @@ fn kill_a_node_after_it_contributed(swarm: &mut Swarm) -> (usize, Round) {
     for _ in 0..5 {
         let (first, round) = first_contributor(swarm);
         thread::sleep(ON_ITS_WAY);
-        let still_waits = has_contributed(swarm, first).is_some_and(|status| status.round == round.0);
+        let still_waits =
+            has_contributed(swarm, first).is_some_and(|status| status.round == round.0);
         if still_waits {
             swarm.kill_node(first);
             return (first, round);
@@ -68,7 +70,8 @@ fn has_contributed(swarm: &Swarm, number: usize) -> Option<Status> {
 /// The first node that is seen to have contributed, and in which round.
 fn first_contributor(swarm: &Swarm) -> (usize, Round) {
     swarm.wait("a contribution", |swarm| {
-        let seen = |number| has_contributed(swarm, number).map(|status| (number, Round(status.round)));
+        let seen =
+            |number| has_contributed(swarm, number).map(|status| (number, Round(status.round)));
         (0..NODES).find_map(seen)
     })
 }

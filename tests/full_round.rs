@@ -5,8 +5,8 @@ use wire::{HeaderHash, Outcome, Round};
 
 use crate::support::{
     evidence::{
-        assert_contributions_are_charged_once, assert_one_history, coordinator_chain, genesis, headers, issued,
-        survivors, transcripts,
+        assert_contributions_are_charged_once, assert_one_history, coordinator_chain, genesis,
+        headers, issued, survivors, transcripts,
     },
     process::answer,
     swarm::{Shape, Swarm},
@@ -32,16 +32,28 @@ fn a_swarm_issues_versions_while_a_node_is_killed() {
         (swarm.ledger(VICTIM).entries.len() > charges && status.contributions > 0).then_some(())
     });
     swarm.wait_for_version(swarm.version() + 1);
-    swarm.wait("everybody on the coordinator's head", |swarm| everybody_is_on_one_head(swarm).then_some(()));
+    swarm.wait("everybody on the coordinator's head", |swarm| {
+        everybody_is_on_one_head(swarm).then_some(())
+    });
     swarm.stop();
 
     assert_one_history(&swarm, NODES);
     assert_contributions_are_charged_once(&swarm, NODES);
     let (chain, id) = (coordinator_chain(&swarm), swarm.node_id(VICTIM));
-    let in_the_sum = |round: &Round| survivors(&transcripts(&swarm)[round], &genesis(&swarm)).contains(&id);
-    assert!(issued(&chain).contains(&killed_in), "round {killed_in} issued no version without its dead member");
-    assert!(!in_the_sum(&killed_in), "a node that never contributed is in the sum of round {killed_in}");
-    assert!(issued(&chain).range(killed_in.next()..).any(in_the_sum), "the killed node is in no later sum");
+    let in_the_sum =
+        |round: &Round| survivors(&transcripts(&swarm)[round], &genesis(&swarm)).contains(&id);
+    assert!(
+        issued(&chain).contains(&killed_in),
+        "round {killed_in} issued no version without its dead member"
+    );
+    assert!(
+        !in_the_sum(&killed_in),
+        "a node that never contributed is in the sum of round {killed_in}"
+    );
+    assert!(
+        issued(&chain).range(killed_in.next()..).any(in_the_sum),
+        "the killed node is in no later sum"
+    );
     assert_every_version_has_its_transcript(&swarm);
     assert_versions_are_told(&swarm);
 }
@@ -76,7 +88,8 @@ fn assert_versions_are_told(swarm: &Swarm) {
         assert_eq!(step["round"], header.round.0);
         assert_eq!(step["parent"], header.parent.to_string());
         assert_eq!(step["state"], state.to_string());
-        let micro = |key: &str| (step[key].as_f64().expect("a loss is a number") * 1e6).round() as u64;
+        let micro =
+            |key: &str| (step[key].as_f64().expect("a loss is a number") * 1e6).round() as u64;
         assert_eq!((micro("loss"), micro("limit")), (gate.loss_micro, gate.limit_micro));
         assert!(gate.passes());
     }

@@ -14,14 +14,16 @@ use std::{
 use ed25519_dalek::SigningKey;
 use network::{Event, Events, Handle, NetworkConfig, PeerKey, RequestError, Role, Verdict};
 use wire::{
-    Advertise, Agreement, Checked, ClosedHash, Consistency, Contribution, Enrol, Invite, LedgerHash, LedgerHead,
-    NodeId, Plan, PlanHash, Refusal, Request, Response, Reveal, Round, Signable, Signed, SurvivorsHash, TaskId,
-    ToCoordinator, ToNode,
+    Advertise, Agreement, Checked, ClosedHash, Consistency, Contribution, Enrol, Invite,
+    LedgerHash, LedgerHead, NodeId, Plan, PlanHash, Refusal, Request, Response, Reveal, Round,
+    Signable, Signed, SurvivorsHash, TaskId, ToCoordinator, ToNode,
 };
 use zeroize::Zeroizing;
 
 use crate::support::{
-    evidence::{assert_contributions_are_charged_once, assert_one_history, coordinator_chain, issued},
+    evidence::{
+        assert_contributions_are_charged_once, assert_one_history, coordinator_chain, issued,
+    },
     process::try_answer,
     swarm::{Shape, Swarm},
 };
@@ -33,9 +35,13 @@ fn a_lying_member_is_counted_and_the_others_go_on() {
     let mut swarm = Swarm::start(Shape::of(NODES));
     let invite: Invite = swarm.invites(1)[0].parse().unwrap();
     let liar = Liar::start(invite);
-    let counted = |swarm: &Swarm, kind: &str| swarm.coordinator_status()["rejections"][kind].as_u64().unwrap_or(0);
+    let counted = |swarm: &Swarm, kind: &str| {
+        swarm.coordinator_status()["rejections"][kind].as_u64().unwrap_or(0)
+    };
     for kind in ["Signed", "OtherRound", "OtherTerms", "OutOfPhase"] {
-        swarm.wait(&format!("rejections of the kind {kind}"), |swarm| (counted(swarm, kind) > 0).then_some(()));
+        swarm.wait(&format!("rejections of the kind {kind}"), |swarm| {
+            (counted(swarm, kind) > 0).then_some(())
+        });
     }
     swarm.wait_for_version(swarm.version() + 2);
     liar.stop();
@@ -56,7 +62,8 @@ fn strangers_and_used_invites_are_refused() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let asked = runtime.block_on(async {
         let (network, mut events) = connect(&parsed, &SigningKey::from_bytes(&[66; 32])).await;
-        let asked = network.request(PeerKey(parsed.coordinator.0), Request::Hello(parsed.task)).await;
+        let asked =
+            network.request(PeerKey(parsed.coordinator.0), Request::Hello(parsed.task)).await;
         network.shut_down().await;
         while events.next().await.is_some() {}
         asked
@@ -97,7 +104,8 @@ async fn connect(invite: &Invite, key: &SigningKey) -> (Handle, Events) {
 
 async fn enrol(invite: &Invite, key: &SigningKey) -> Result<(), RequestError> {
     let (network, _events) = connect(invite, key).await;
-    let enrol = Checked::sign(Enrol { task: invite.task, secret: invite.secret }, key).signed().clone();
+    let enrol =
+        Checked::sign(Enrol { task: invite.task, secret: invite.secret }, key).signed().clone();
     let answer = network.request(PeerKey(invite.coordinator.0), Request::Enrol(enrol)).await;
     network.shut_down().await;
     answer.map(drop)
@@ -151,7 +159,8 @@ fn lies(plan: &Signed<Plan>, invite: &Invite, key: &SigningKey) -> Vec<ToCoordin
     let round = plan.check(invite.coordinator).expect("the coordinator's plan is signed").round;
     let task = invite.task;
     let (other, closed) = (SigningKey::from_bytes(&[98; 32]), ClosedHash([7; 32]));
-    let contribution = |round, length| Contribution { task, round, closed, values: vec![0x5a; length] };
+    let contribution =
+        |round, length| Contribution { task, round, closed, values: vec![0x5a; length] };
     let early = ToCoordinator::Contribution(sign(contribution(round, 2000), key));
     vec![
         ToCoordinator::Agreement(sign(agreement(task, Round(0)), key)),
@@ -160,7 +169,10 @@ fn lies(plan: &Signed<Plan>, invite: &Invite, key: &SigningKey) -> Vec<ToCoordin
         ToCoordinator::Advertise(broken(&sign(advertise(task, round, key), key))),
         ToCoordinator::Agreement(sign(agreement(TaskId([8; 32]), round), key)),
         ToCoordinator::Consistency(sign(Consistency { task, round, closed }, key)),
-        ToCoordinator::Reveal(sign(Reveal { task, round, survivors: SurvivorsHash([9; 32]), shares: vec![] }, key)),
+        ToCoordinator::Reveal(sign(
+            Reveal { task, round, survivors: SurvivorsHash([9; 32]), shares: vec![] },
+            key,
+        )),
         ToCoordinator::Contribution(sign(contribution(round, Contribution::LIMIT + 1), key)),
         ToCoordinator::Advertise(sign(advertise(task, Round(0), key), key)),
         ToCoordinator::Advertise(sign(advertise(task, round, key), key)),

@@ -30,7 +30,8 @@ const TABLE: [(&str, &str); 17] = [
 ];
 
 /// All of shared but audit.
-const SHARED: &str = "wire protocol version grid secagg privacy model chatlogs report program network store";
+const SHARED: &str =
+    "wire protocol version grid secagg privacy model chatlogs report program network store";
 
 /// Libraries that one crate alone may name: whoever needs them goes through that crate.
 const OWNED: [(&str, &str); 4] =
@@ -71,8 +72,10 @@ fn every_crate_names_only_what_the_table_allows() {
         let row = row.unwrap_or_else(|| panic!("{} is not in the table of crates", package.name));
         let allowed: BTreeSet<&str> = row.split_whitespace().collect();
         // A crate's own examples may be listed as depending on itself.
-        let named: BTreeSet<&str> =
-            ours(package, &packages).into_iter().filter(|name| *name != package.name.as_str()).collect();
+        let named: BTreeSet<&str> = ours(package, &packages)
+            .into_iter()
+            .filter(|name| *name != package.name.as_str())
+            .collect();
         let forbidden: Vec<_> = named.difference(&allowed).collect();
         assert!(forbidden.is_empty(), "{} may not name {forbidden:?}", package.name);
     }
@@ -114,7 +117,11 @@ fn every_shared_crate_has_two_users() {
 }
 
 fn is_shared(package: &Package) -> bool {
-    package.manifest_path.parent().and_then(|folder| folder.parent()).is_some_and(|f| f.ends_with("shared"))
+    package
+        .manifest_path
+        .parent()
+        .and_then(|folder| folder.parent())
+        .is_some_and(|f| f.ends_with("shared"))
 }
 
 /// The Rust sources of the workspace with their paths from its root.
@@ -148,12 +155,8 @@ fn no_source_file_is_too_long() {
 
 /// Files that may write `Contribution {`: where a release is masked, where the message is defined, and tests that
 /// need bytes which are nobody's.
-const CONTRIBUTORS: [&str; 4] = [
-    "shared/protocol/src/job/contribute.rs",
-    "shared/wire/",
-    "shared/network/tests/",
-    "tests/",
-];
+const CONTRIBUTORS: [&str; 4] =
+    ["shared/protocol/src/job/contribute.rs", "shared/wire/", "shared/network/tests/", "tests/"];
 
 /// Release and masks meet in one file: nothing else can make a contribution (design.md section 3).
 #[test]

@@ -8,7 +8,8 @@ use wire::{AbortReason, Header, Outcome, Round};
 
 use crate::support::{
     evidence::{
-        assert_contributions_are_charged_once, assert_one_history, coordinator_chain, headers, issued, node_chain,
+        assert_contributions_are_charged_once, assert_one_history, coordinator_chain, headers,
+        issued, node_chain,
     },
     swarm::{Shape, Swarm},
 };
@@ -32,10 +33,14 @@ fn a_coordinator_killed_in_the_middle_of_a_round_aborts_it_and_goes_on() {
     swarm.stop();
 
     let chain = coordinator_chain(&swarm);
-    let aborted: Vec<Header> = headers(&chain).into_iter().filter(|header| header.round == round).collect();
+    let aborted: Vec<Header> =
+        headers(&chain).into_iter().filter(|header| header.round == round).collect();
     let interrupted = Outcome::Aborted { reason: AbortReason::Interrupted };
     assert_eq!(aborted.iter().map(|header| header.outcome).collect::<Vec<_>>(), [interrupted]);
-    assert!(issued(&chain).range(round.next()..).next().is_some(), "no version after the interruption");
+    assert!(
+        issued(&chain).range(round.next()..).next().is_some(),
+        "no version after the interruption"
+    );
     assert_one_history(&swarm, NODES);
     assert_contributions_are_charged_once(&swarm, NODES);
 }
@@ -52,11 +57,21 @@ fn a_node_killed_at_any_instant_loses_nothing() {
         swarm.kill_node(victim);
         let ledger = swarm.ledger(victim).entries;
         let chain = node_chain(&swarm, victim).headers().to_vec();
-        assert_eq!(ledger[..known.0.len()], known.0[..], "the ledger forgot something at kill {kill}");
-        assert_eq!(chain[..known.1.len()], known.1[..], "the chain forgot something at kill {kill}");
+        assert_eq!(
+            ledger[..known.0.len()],
+            known.0[..],
+            "the ledger forgot something at kill {kill}"
+        );
+        assert_eq!(
+            chain[..known.1.len()],
+            known.1[..],
+            "the chain forgot something at kill {kill}"
+        );
         known = (ledger, chain);
         swarm.start_node(victim);
-        swarm.wait("the node's connection", |swarm| swarm.status(victim).filter(|s| s.connected).map(drop));
+        swarm.wait("the node's connection", |swarm| {
+            swarm.status(victim).filter(|s| s.connected).map(drop)
+        });
     }
     let charges = known.0.len();
     swarm.wait("a contribution after all kills", |swarm| {

@@ -114,7 +114,11 @@ impl Home {
         let mut paths: Vec<PathBuf> =
             fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
         paths.sort();
-        paths.iter().filter(|path| path.join("task").exists()).map(|path| Task::open(path)).collect()
+        paths
+            .iter()
+            .filter(|path| path.join("task").exists())
+            .map(|path| Task::open(path))
+            .collect()
     }
 
     /// The one joined swarm.

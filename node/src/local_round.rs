@@ -6,7 +6,9 @@
 
 use anyhow::Context as _;
 use chatlogs::{Conversation, ScrubCounts, Scrubber};
-use model::{Adapter, LanguageModel, Messages, Optimizer, Resources, TrainingProgress, TrainingRecipe};
+use model::{
+    Adapter, LanguageModel, Messages, Optimizer, Resources, TrainingProgress, TrainingRecipe,
+};
 use privacy::Clipped;
 use protocol::node::{TrainOrder, Trained};
 use store::Conversations;
@@ -61,7 +63,9 @@ pub fn training_conversations(
     })?;
     match unreadable {
         None => Ok((all, counts)),
-        Some(error) => Err(error).context("a stored conversation cannot be read: delete and import it again"),
+        Some(error) => {
+            Err(error).context("a stored conversation cannot be read: delete and import it again")
+        }
     }
 }
 

@@ -60,7 +60,8 @@ impl Task {
         if path.join("task").exists() {
             bail!("this node has joined \"{}\" already", joined.genesis.name);
         }
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("cannot create {}", path.display()))?;
         Snapshot::open(&path.join("task"))?.write(&wire::encode(&joined))?;
         Ok(Self { path, joined })
     }
@@ -74,8 +75,9 @@ impl Task {
         let bytes = Snapshot::open(&file)?
             .read()?
             .with_context(|| format!("{} is missing: join again", file.display()))?;
-        let joined = wire::decode(&bytes, JOINED_LIMIT)
-            .with_context(|| format!("{} is damaged: leave this swarm and join again", file.display()))?;
+        let joined = wire::decode(&bytes, JOINED_LIMIT).with_context(|| {
+            format!("{} is damaged: leave this swarm and join again", file.display())
+        })?;
         Ok(Self { path: path.to_owned(), joined })
     }
 

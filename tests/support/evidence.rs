@@ -56,9 +56,12 @@ pub fn transcripts(swarm: &Swarm) -> BTreeMap<Round, Transcript> {
     let folder = swarm.coordinator_folder().join("transcripts");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files
-        .filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("round-")))
+        .filter(|file| {
+            file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("round-"))
+        })
         .map(|file| {
-            let transcript: Transcript = decode(&fs::read(file).unwrap(), Transcript::LIMIT).unwrap();
+            let transcript: Transcript =
+                decode(&fs::read(file).unwrap(), Transcript::LIMIT).unwrap();
             (transcript.plan.check(coordinator).unwrap().round, transcript)
         })
         .collect()
@@ -72,7 +75,10 @@ pub fn survivors(transcript: &Transcript, genesis: &Genesis) -> BTreeSet<NodeId>
     let roster = roster.check(genesis.coordinator).unwrap();
     let survivors = survivors.check(genesis.coordinator).unwrap().members;
     let members = (0..).map(MemberIndex).zip(&roster.members);
-    members.filter(|(place, _)| survivors.contains(*place)).map(|(_, member)| member.claimed_signer()).collect()
+    members
+        .filter(|(place, _)| survivors.contains(*place))
+        .map(|(_, member)| member.claimed_signer())
+        .collect()
 }
 
 /// What a node's ledger says it was charged for.
@@ -92,7 +98,11 @@ pub fn assert_contributions_are_charged_once(swarm: &Swarm, nodes: usize) {
     for number in 0..nodes {
         let (id, charges) = (swarm.node_id(number), charged(swarm, number));
         let distinct: BTreeSet<&ContentHash> = charges.iter().collect();
-        assert_eq!(distinct.len(), charges.len(), "node {number} was charged twice for one contribution");
+        assert_eq!(
+            distinct.len(),
+            charges.len(),
+            "node {number} was charged twice for one contribution"
+        );
         for (round, transcript) in transcripts(swarm) {
             let own = transcript.contributions.iter().filter(|sent| sent.claimed_signer() == id);
             let sent: Vec<ContentHash> = own.map(|sent| sent.hash()).collect();

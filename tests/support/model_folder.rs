@@ -7,8 +7,8 @@ use std::{
 };
 
 use model::{
-    ChatTokenizer, Config, Device, Family, Precision, Pretraining, PretrainingRecipe, Rope, StopToken,
-    train_byte_level_bpe,
+    ChatTokenizer, Config, Device, Family, Precision, Pretraining, PretrainingRecipe, Rope,
+    StopToken, train_byte_level_bpe,
 };
 use serde_json::json;
 
@@ -48,20 +48,24 @@ fn make(folder: &Path) {
         ChatTokenizer::from_bytes(&tokenizer_json, config_bytes.as_bytes(), None, folder).unwrap();
     let stream = stream(&tokenizer);
     let pretraining = Pretraining::new(&shape(&tokenizer), recipe(), Device::Cpu).unwrap();
-    pretraining.run(&stream, &stream, &StopToken::new(), &mut |now, step| {
-        if step.held_out_loss.is_some() {
-            now.save(folder, Precision::F32, &tokenizer_json, &tokenizer_config).unwrap();
-        }
-    })
-    .unwrap();
+    pretraining
+        .run(&stream, &stream, &StopToken::new(), &mut |now, step| {
+            if step.held_out_loss.is_some() {
+                now.save(folder, Precision::F32, &tokenizer_json, &tokenizer_config).unwrap();
+            }
+        })
+        .unwrap();
     assert!(folder.join("config.json").exists(), "the model was not saved");
 }
 
 fn stream(tokenizer: &ChatTokenizer) -> Vec<u32> {
     let mut stream = Vec::new();
     for dialogue in DIALOGUES {
-        let messages: Vec<(&str, &str)> =
-            dialogue.iter().zip(["user", "assistant"].iter().cycle()).map(|(text, role)| (*role, *text)).collect();
+        let messages: Vec<(&str, &str)> = dialogue
+            .iter()
+            .zip(["user", "assistant"].iter().cycle())
+            .map(|(text, role)| (*role, *text))
+            .collect();
         stream.extend(tokenizer.render(&messages).unwrap().tokens);
     }
     stream

@@ -17,8 +17,9 @@ pub const LOOK: Duration = Duration::from_millis(20);
 
 /// A command of one of our programs, such as `murmur-node`, on one folder.
 pub fn command(program: &str, folder: &Path) -> Command {
-    let program = program::sibling(program)
-        .unwrap_or_else(|error| panic!("{error} (`make test` builds the programs before it tests)"));
+    let program = program::sibling(program).unwrap_or_else(|error| {
+        panic!("{error} (`make test` builds the programs before it tests)")
+    });
     let mut command = Command::new(program);
     command.arg("--folder").arg(folder).stdin(Stdio::null());
     // The real thing says the same wherever it runs: no colours, no levels of the tester's shell.
@@ -41,7 +42,8 @@ pub fn try_answer(command: &mut Command) -> Result<Value, String> {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{command:?} answered {text:?}: {error}")))
+    Ok(serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{command:?} answered {text:?}: {error}")))
 }
 
 /// A running program. Dropped, it is killed.
@@ -53,9 +55,11 @@ pub struct Process {
 impl Process {
     /// Starts it; what it says goes to `log`, behind what an earlier run said.
     pub fn start(command: &mut Command, log: &Path) -> Self {
-        let file = File::options().create(true).append(true).open(log).expect("a log can be written");
+        let file =
+            File::options().create(true).append(true).open(log).expect("a log can be written");
         let errors = file.try_clone().expect("a file has more than one handle");
-        let child = command.stdout(file).stderr(errors).spawn().expect("our program can be started");
+        let child =
+            command.stdout(file).stderr(errors).spawn().expect("our program can be started");
         Self { child, log: log.to_owned() }
     }
 
@@ -103,13 +107,20 @@ impl Process {
             .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
             .map(|link| link.to_string_lossy().into_owned())
             .collect();
-        let tables = ["net/tcp", "net/tcp6"].map(|table| fs::read_to_string(process.join(table)).unwrap_or_default());
-        tables.iter().flat_map(|table| table.lines()).filter(|line| {
-            let columns: Vec<&str> = line.split_whitespace().collect();
-            let listens = columns.get(3) == Some(&"0A");
-            listens && columns.get(9).is_some_and(|inode| own.contains(&format!("socket:[{inode}]")))
-        })
-        .count()
+        let tables = ["net/tcp", "net/tcp6"]
+            .map(|table| fs::read_to_string(process.join(table)).unwrap_or_default());
+        tables
+            .iter()
+            .flat_map(|table| table.lines())
+            .filter(|line| {
+                let columns: Vec<&str> = line.split_whitespace().collect();
+                let listens = columns.get(3) == Some(&"0A");
+                listens
+                    && columns
+                        .get(9)
+                        .is_some_and(|inode| own.contains(&format!("socket:[{inode}]")))
+            })
+            .count()
     }
 
     /// The last lines of what it said.

@@ -103,15 +103,21 @@ impl Swarm {
             import.args(["--me", me]);
         }
         let taken = answer(&mut import);
-        assert!(taken["training"].as_u64() >= Some(1), "node {number} has nothing to train on: {taken}");
+        assert!(
+            taken["training"].as_u64() >= Some(1),
+            "node {number} has nothing to train on: {taken}"
+        );
     }
 
     /// Invites for new nodes.
     pub fn invites(&self, count: usize) -> Vec<String> {
         let mut command = self.coordinator_command();
         let made = answer(command.args(["invite", "--count", &count.to_string()]));
-        let list = made.as_array().or_else(|| made["invites"].as_array()).expect("a list of invites");
-        list.iter().map(|invite| invite.as_str().expect("an invite is a string").to_owned()).collect()
+        let list =
+            made.as_array().or_else(|| made["invites"].as_array()).expect("a list of invites");
+        list.iter()
+            .map(|invite| invite.as_str().expect("an invite is a string").to_owned())
+            .collect()
     }
 
     /// A command of the coordinator.
@@ -203,7 +209,9 @@ impl Swarm {
 
     /// The newest version that the running coordinator says it has issued.
     pub fn version(&self) -> u64 {
-        self.wait("the coordinator's status", |swarm| swarm.coordinator_status()["version"].as_u64())
+        self.wait("the coordinator's status", |swarm| {
+            swarm.coordinator_status()["version"].as_u64()
+        })
     }
 
     /// A node's verified ledger.
@@ -235,7 +243,9 @@ impl Swarm {
 
     /// Waits until the coordinator has issued a version.
     pub fn wait_for_version(&self, version: u64) {
-        self.wait(&format!("version {version}"), |swarm| (swarm.version() >= version).then_some(()));
+        self.wait(&format!("version {version}"), |swarm| {
+            (swarm.version() >= version).then_some(())
+        });
     }
 
     /// Waits until a round is over, whatever came of it.

@@ -27,7 +27,8 @@ pub fn run(folder: &Path, output: Output) -> anyhow::Result<Exit> {
     let spent = reading.entries.iter().fold(Q40::ZERO, |sum, entry| sum.saturating_add(entry.rho));
     let epsilon = zcdp_epsilon(spent, DELTA)?;
     let verdict = verdict(epsilon, reading.entries.len());
-    let charges = reading.entries.iter().filter(|e| matches!(e.kind, EntryKind::Charged { .. })).count();
+    let charges =
+        reading.entries.iter().filter(|e| matches!(e.kind, EntryKind::Charged { .. })).count();
     let answer = json!({
         "policy": policy.preset.to_string(),
         "budget_epsilon": policy.preset.epsilon(),
@@ -75,5 +76,7 @@ fn verdict(epsilon: f64, entries: usize) -> String {
             "There is NO MEANINGFUL GUARANTEE at ε = {epsilon:.0}: what protects these conversations is that only sums are seen, not the noise."
         );
     }
-    format!("An observer's odds about this node can have changed by at most a factor e^{epsilon:.2} (but for δ).")
+    format!(
+        "An observer's odds about this node can have changed by at most a factor e^{epsilon:.2} (but for δ)."
+    )
 }

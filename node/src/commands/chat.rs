@@ -79,7 +79,11 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     /// The assistant's answer, told piece by piece while it is made.
-    fn answer(&mut self, text: &str, heard: &mut (dyn FnMut(&str) + Send)) -> anyhow::Result<String> {
+    fn answer(
+        &mut self,
+        text: &str,
+        heard: &mut (dyn FnMut(&str) + Send),
+    ) -> anyhow::Result<String> {
         self.said.push(Message { role: Role::Me, text: text.to_owned() });
         let recipe = GenerationRecipe {
             temperature: self.options.temperature,

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use chatlogs::{Conversation, ImportError, ImportOptions};
-use model::{Adapter, Device, Evaluation, EvaluationRecipe, LanguageModel, Resources, Score, StopToken};
+use model::{
+    Adapter, Device, Evaluation, EvaluationRecipe, LanguageModel, Resources, Score, StopToken,
+};
 use program::{Exit, Output, UsageError};
 use report::{Column, Table};
 use serde::Serialize;
@@ -146,7 +148,5 @@ fn table(whole: &Figures, roles: &Figures, names: &[String]) -> Table {
             format!("{:.2} %", 100.0 * figures.accuracy),
         ]
     };
-    Table::new(columns)
-        .row(row("whole text".into(), whole))
-        .row(row(names.join(" and "), roles))
+    Table::new(columns).row(row("whole text".into(), whole)).row(row(names.join(" and "), roles))
 }

@@ -6,7 +6,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use chatlogs::{Conversation, ImportError, ImportOptions, ImportReport, ScrubCounts, Scrubber, Split};
+use chatlogs::{
+    Conversation, ImportError, ImportOptions, ImportReport, ScrubCounts, Scrubber, Split,
+};
 use program::{Exit, Output, Progress, Unit, human};
 use serde_json::json;
 use store::{Conversations, Imported, StoredConversation};
@@ -82,7 +84,8 @@ fn import(
     store: &mut Conversations,
 ) -> anyhow::Result<Taken> {
     read_through(file, options)?;
-    let bar = Progress::endless(format!("importing {}", file.display()), Unit::Count("conversations"));
+    let bar =
+        Progress::endless(format!("importing {}", file.display()), Unit::Count("conversations"));
     let import = chatlogs::import(file, options)?;
     let (mut batch, mut replaced) = (Vec::with_capacity(BATCH), ScrubCounts::default());
     let mut imported = Imported::default();
@@ -105,7 +108,8 @@ fn import(
 
 /// Reads an export to its end before anything of it is kept: a damaged one touches nothing.
 fn read_through(file: &Path, options: &ImportOptions) -> Result<(), ImportError> {
-    let bar = Progress::endless(format!("reading {}", file.display()), Unit::Count("conversations"));
+    let bar =
+        Progress::endless(format!("reading {}", file.display()), Unit::Count("conversations"));
     chatlogs::import(file, options)?.each(|_| -> Result<(), ImportError> {
         bar.advance(1);
         Ok(())
@@ -171,7 +175,11 @@ fn told(file: &Path, taken: &Taken) -> String {
     }
     for (reason, skipped) in &report.skipped {
         let places: Vec<String> = skipped.examples.iter().map(ToString::to_string).collect();
-        text.push_str(&format!("\n  skipped {}: {reason} (for example {})", skipped.count, places.join(", ")));
+        text.push_str(&format!(
+            "\n  skipped {}: {reason} (for example {})",
+            skipped.count,
+            places.join(", ")
+        ));
     }
     text
 }

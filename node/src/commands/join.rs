@@ -45,7 +45,8 @@ pub fn run(folder: &Path, options: Options, output: Output) -> anyhow::Result<Ex
     if home.tasks()?.iter().any(|task| task.id() == invite.task) {
         bail!("this node has joined that swarm already: `murmur-node run`");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let genesis = runtime.block_on(enrol(&home, &invite))?;
     let model_folder = &home.config.model.folder;
     let model = LanguageModel::load(model_folder, Device::Cpu)?;
@@ -79,10 +80,7 @@ async fn enrol(home: &Home, invite: &Invite) -> anyhow::Result<Genesis> {
 fn guest(home: &Home, invite: &Invite) -> anyhow::Result<(Handle, Events)> {
     Ok(network::start(network::NetworkConfig {
         secret: store::keyfile::load_key(&home.join("node.key"))?,
-        role: Role::Node {
-            coordinator: invite.coordinator,
-            addresses: invite.addresses.clone(),
-        },
+        role: Role::Node { coordinator: invite.coordinator, addresses: invite.addresses.clone() },
         task: invite.task,
         members: Default::default(),
         listen: Vec::new(),

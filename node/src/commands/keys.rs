@@ -69,9 +69,8 @@ fn restore(folder: &Path, keys: &Keys) -> anyhow::Result<()> {
     if node.exists() || chats.exists() {
         bail!("{} has keys already: they are not replaced", folder.display());
     }
-    let bytes = |text: &str| {
-        ContentHash::from_hex(text).context("a key must be 64 hexadecimal digits")
-    };
+    let bytes =
+        |text: &str| ContentHash::from_hex(text).context("a key must be 64 hexadecimal digits");
     let (node_key, chats_key) = (bytes(&keys.node_key)?, bytes(&keys.chats_key)?);
     keyfile::create(&node, &node_key.0)?;
     keyfile::create(&chats, &chats_key.0)?;

@@ -16,7 +16,8 @@ pub fn pause(folder: &Path, output: Output) -> anyhow::Result<Exit> {
     let home = Home::open(folder)?;
     program::write_atomically(&home.join("paused"), b"")?;
     output.answer(&json!({ "paused": true }), |_| {
-        "Paused: no new round until `murmur-node run`; a round that is under way is finished.".into()
+        "Paused: no new round until `murmur-node run`; a round that is under way is finished."
+            .into()
     })?;
     Ok(Exit::Success)
 }

@@ -36,15 +36,28 @@ fn told(running: bool, paused: bool, status: Option<&Status>) -> String {
         format!("swarm     {}", status.task),
         format!("waits for {}", status.waits_for),
         format!("version   {} (head {})", status.version, &status.head[..8.min(status.head.len())]),
-        format!("round     {}; {} since the start", status.round, human::plural(status.contributions, "contribution")),
-        format!("spent     ρ = {:.6} in this swarm (`murmur-node budget` says what that means)", status.rho),
-        format!("traffic   {} sent, {} received", human::bytes(status.bytes_sent), human::bytes(status.bytes_received)),
+        format!(
+            "round     {}; {} since the start",
+            status.round,
+            human::plural(status.contributions, "contribution")
+        ),
+        format!(
+            "spent     ρ = {:.6} in this swarm (`murmur-node budget` says what that means)",
+            status.rho
+        ),
+        format!(
+            "traffic   {} sent, {} received",
+            human::bytes(status.bytes_sent),
+            human::bytes(status.bytes_received)
+        ),
     ];
     if let Some(refused) = &status.refused {
         lines.push(format!("refused   round {}: {}", refused.round, refused.why));
     }
     if status.fork_blind {
-        lines.push("forks     not seen from here: this node has a link to its coordinator alone".into());
+        lines.push(
+            "forks     not seen from here: this node has a link to its coordinator alone".into(),
+        );
     }
     lines.extend(status.events.iter().rev().take(5).rev().map(|event| format!("  · {event}")));
     lines.join("\n")

@@ -43,7 +43,8 @@ pub struct RunOptions {
 /// # Errors
 /// If it cannot start, or cannot keep what it must.
 pub fn run(home: Home, options: RunOptions, output: Output) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let exit = runtime.block_on(async move {
         let shutdown = Shutdown::on_signals()?;
         let folder = Folder::open(home.path())?;
@@ -190,7 +191,9 @@ impl Running {
             }
             NetworkEvent::Disconnected(peer) if peer == self.coordinator => {
                 self.performer.status.connected = false;
-                self.performer.output.say("the coordinator is gone: waiting for it to come back")?;
+                self.performer
+                    .output
+                    .say("the coordinator is gone: waiting for it to come back")?;
                 self.write_status()
             }
             NetworkEvent::Connected(_) => {
@@ -214,7 +217,9 @@ impl Running {
         tokio::spawn(async move {
             match network.request(coordinator, Request::Hello(task)).await {
                 Ok(Response::Task { .. }) => {}
-                Ok(_) => tracing::warn!("the coordinator greets in another tongue: update the older side"),
+                Ok(_) => tracing::warn!(
+                    "the coordinator greets in another tongue: update the older side"
+                ),
                 Err(error) => note(format!("the coordinator does not welcome this node: {error}")),
             }
         });

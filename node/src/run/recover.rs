@@ -32,8 +32,12 @@ pub(crate) fn open_ledger(
     program::write_secret(path, &replacement)?;
     let (file, _) = LedgerFile::open(path)?;
     let told = match recovery.charged {
-        Some(rho) => format!("the ledger's last entry was cut off: charged at the largest cost, ρ = {rho}"),
-        None => "the ledger's last entry was cut off before anything was sent: nothing charged".into(),
+        Some(rho) => {
+            format!("the ledger's last entry was cut off: charged at the largest cost, ρ = {rho}")
+        }
+        None => {
+            "the ledger's last entry was cut off before anything was sent: nothing charged".into()
+        }
     };
     Ok((file, ledger, Some(told)))
 }

@@ -104,8 +104,7 @@ impl Coordinator {
     /// Starts or restarts a coordinator: a round whose sum was fixed is finished, any other one
     /// that was going on is aborted.
     pub fn start(start: CoordinatorStart, now: Time, effects: &mut Vec<Effect>) -> Self {
-        let CoordinatorStart { key, settings, chain, state, base_loss_micro, round, heads } =
-            start;
+        let CoordinatorStart { key, settings, chain, state, base_loss_micro, round, heads } = start;
         let heads = heads
             .into_iter()
             .filter_map(|head| head.check(head.claimed_signer()).ok())
@@ -236,12 +235,7 @@ impl Coordinator {
     }
 
     /// Somebody has seen a later ledger head of a node than that node showed.
-    fn hear_head(
-        &mut self,
-        from: NodeId,
-        head: &Signed<LedgerHead>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn hear_head(&mut self, from: NodeId, head: &Signed<LedgerHead>, effects: &mut Vec<Effect>) {
         let owner = head.claimed_signer();
         match head.check(owner) {
             Ok(_) if !self.present.contains(&owner) && !self.heads.contains_key(&owner) => {

@@ -12,7 +12,7 @@ use zeroize::Zeroize;
 pub use contribute::{ContributeError, ContributeJob, Prepared, Shape};
 pub use deal::{DealJob, DealtOutput};
 pub use keys::{KeysJob, KeysOutput};
-pub use unmask::{Fault, Unmasked, UnmaskJob};
+pub use unmask::{Fault, UnmaskJob, Unmasked};
 
 /// 32 bytes from the operating system (from the seed, in a simulation), for one job.
 pub struct Entropy([u8; 32]);

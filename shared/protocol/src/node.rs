@@ -26,17 +26,15 @@ use std::collections::BTreeMap;
 
 use ed25519_dalek::SigningKey;
 use privacy::Ledger;
-use wire::{
-    Checked, Genesis, Header, LedgerHead, NodeId, Plan, Round, Signed, ToNode,
-};
+use wire::{Checked, Genesis, Header, LedgerHead, NodeId, Plan, Round, Signed, ToNode};
 
 use advertising::{Advertising, AwaitingRoster, Keying};
 use agreeing::{AwaitingAgreements, AwaitingResult, AwaitingSurvivors};
+pub(crate) use confirming::inbox_leaf;
 use confirming::{AwaitingConsistency, AwaitingInbox};
 use context::Context;
 use contributing::{Holding, Preparing};
 use dealing::Dealing;
-pub(crate) use confirming::inbox_leaf;
 pub use effect::{Effect, Event, Input, Job, Output, Record, TrainOrder, Trained};
 use history::History;
 use journal::{Journal, Repeat};
@@ -261,12 +259,7 @@ impl Node {
 
     /// Takes headers that were missed. They may end the round that was going on, and a plan may have
     /// waited for them; one that still builds on something else when nothing more comes is forgotten.
-    fn catch_up(
-        &mut self,
-        headers: &[Signed<Header>],
-        now: Time,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn catch_up(&mut self, headers: &[Signed<Header>], now: Time, effects: &mut Vec<Effect>) {
         let before = self.history.chain().head();
         let fork = self.history.catch_up(headers, effects);
         self.reject_if(fork, effects);
@@ -327,12 +320,7 @@ impl Node {
     }
 
     /// Promise 3: somebody has seen a later head of our own ledger than we have.
-    fn charge_missing(
-        &mut self,
-        head: &Signed<LedgerHead>,
-        now: Time,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn charge_missing(&mut self, head: &Signed<LedgerHead>, now: Time, effects: &mut Vec<Effect>) {
         let head = match head.check(self.id) {
             Ok(head) if head.task == self.history.chain().task() => head,
             Ok(_) => return effects.push(Effect::Reject(Rejection::OtherTask)),

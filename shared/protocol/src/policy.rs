@@ -48,7 +48,9 @@ impl fmt::Display for Preset {
 
 /// Not the name of a preset.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("\"{0}\" is not a privacy policy: choose strict (ε ≤ 2), default (ε ≤ 8), research (ε ≤ 16) or none (no budget)")]
+#[error(
+    "\"{0}\" is not a privacy policy: choose strict (ε ≤ 2), default (ε ≤ 8), research (ε ≤ 16) or none (no budget)"
+)]
 pub struct UnknownPreset(String);
 
 impl FromStr for Preset {
@@ -278,7 +280,9 @@ pub enum Refusal {
         limit: u32,
     },
     /// Too short a window for a random instant.
-    #[error("the plan leaves {asked} ms to advertise or contribute; the policy wants at least {limit} ms, so that the instant tells nothing")]
+    #[error(
+        "the plan leaves {asked} ms to advertise or contribute; the policy wants at least {limit} ms, so that the instant tells nothing"
+    )]
     RandomWindow {
         /// The plan's shorter one.
         asked: u32,
@@ -286,7 +290,9 @@ pub enum Refusal {
         limit: u32,
     },
     /// Too many charges for nothing.
-    #[error("{rounds} charged rounds in a row ended without a sum: this looks like somebody drains the budget; check with the swarm's operator, then `murmur-node run --forgive`")]
+    #[error(
+        "{rounds} charged rounds in a row ended without a sum: this looks like somebody drains the budget; check with the swarm's operator, then `murmur-node run --forgive`"
+    )]
     Unfinished {
         /// How many.
         rounds: u32,

@@ -33,7 +33,9 @@ pub enum PlanFault {
         sigma: Ratio,
     },
     /// The sum would wrap around.
-    #[error("a sum of {nodes} contributions does not fit {bits} bits with the plan's scale and noise")]
+    #[error(
+        "a sum of {nodes} contributions does not fit {bits} bits with the plan's scale and noise"
+    )]
     SumDoesNotFit {
         /// The most contributions.
         nodes: u32,
@@ -41,7 +43,9 @@ pub enum PlanFault {
         bits: u32,
     },
     /// Fewer survivors than honest shares, or fewer than a roster must have.
-    #[error("the plan asks for {survivors} survivors with {honest} honest shares of noise: it needs at least {ROSTER_MIN} survivors and no more honest shares than survivors")]
+    #[error(
+        "the plan asks for {survivors} survivors with {honest} honest shares of noise: it needs at least {ROSTER_MIN} survivors and no more honest shares than survivors"
+    )]
     Survivors {
         /// The fewest survivors.
         survivors: u16,
@@ -75,8 +79,8 @@ impl Terms {
         check_task(&plan, genesis)?;
         let grid = read_grid(&plan)?;
         let noise = plan.noise;
-        let sigma = Ratio::new(noise.sigma_numerator, noise.sigma_denominator)
-            .map_err(PlanFault::Grid)?;
+        let sigma =
+            Ratio::new(noise.sigma_numerator, noise.sigma_denominator).map_err(PlanFault::Grid)?;
         if !sigma.at_least(SIGMA_MIN) {
             return Err(PlanFault::TooLittleNoise { sigma });
         }

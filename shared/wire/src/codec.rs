@@ -4,7 +4,7 @@
 //! mean one value and split the views of two readers (references/privacy.md 3.6, item 17).
 //! [`decode`] therefore encodes what it read again and refuses bytes that differ.
 
-use serde::{de::DeserializeOwned, Serialize};
+use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 /// The first byte of everything that is sent, signed or kept.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    codec::{decode, encode, DecodeError},
+    codec::{DecodeError, decode, encode},
     id::{CoordinatorId, TaskId},
 };
 
@@ -34,7 +34,9 @@ pub struct Invite {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InviteError {
     /// Something else.
-    #[error("an invite begins with \"murmur1\": copy the whole string that the coordinator printed")]
+    #[error(
+        "an invite begins with \"murmur1\": copy the whole string that the coordinator printed"
+    )]
     NotAnInvite,
     /// Mistyped or cut.
     #[error("the invite is damaged (its checksum does not fit): copy the whole string again")]

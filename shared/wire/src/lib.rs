@@ -19,20 +19,18 @@ pub mod round;
 pub mod signed;
 pub mod transcript;
 
-pub use chain::{
-    AbortReason, GateResult, Genesis, Header, Outcome, RoundRecord, RoundResult,
-};
-pub use codec::{decode, encode, DecodeError, WIRE_VERSION};
+pub use chain::{AbortReason, GateResult, Genesis, Header, Outcome, RoundRecord, RoundResult};
+pub use codec::{DecodeError, WIRE_VERSION, decode, encode};
 pub use exchange::{Gossip, Refusal, Request, Response, ToCoordinator, ToNode};
 pub use id::{
     ClosedHash, ContentHash, CoordinatorId, HeaderHash, LedgerHash, ModelHash, NodeId, PlanHash,
-    RecordHash, Round, RosterHash, SharesRoot, StateHash, SurvivorsHash, TaskId, VersionNumber,
+    RecordHash, RosterHash, Round, SharesRoot, StateHash, SurvivorsHash, TaskId, VersionNumber,
 };
 pub use invite::{Invite, InviteError};
-pub use members::{MemberIndex, MemberSet, MAX_MEMBERS};
+pub use members::{MAX_MEMBERS, MemberIndex, MemberSet};
 pub use plan::{
-    AdapterKind, AdapterSpec, CohortTerms, GridTerms, NoiseTerms, Plan, Precision, Projection, Recipe,
-    ServerOptimizer, ServerRule, TrainingOptimizer, Windows,
+    AdapterKind, AdapterSpec, CohortTerms, GridTerms, NoiseTerms, Plan, Precision, Projection,
+    Recipe, ServerOptimizer, ServerRule, TrainingOptimizer, Windows,
 };
 pub use round::{
     Advertise, Agreement, Consistency, Contribution, Enrol, Inbox, LedgerHead, MemberList, Reveal,

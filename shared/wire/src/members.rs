@@ -26,9 +26,7 @@ impl fmt::Display for MemberIndex {
 }
 
 /// A set of members: bit i stands for place i.
-#[derive(
-    Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MemberSet(pub u64);
 
 impl MemberSet {

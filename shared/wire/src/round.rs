@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{
-        ClosedHash, CoordinatorId, LedgerHash, NodeId, PlanHash, Round, RosterHash, SharesRoot,
+        ClosedHash, CoordinatorId, LedgerHash, NodeId, PlanHash, RosterHash, Round, SharesRoot,
         SurvivorsHash, TaskId,
     },
     members::{MemberIndex, MemberSet},

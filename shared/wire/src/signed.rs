@@ -7,10 +7,10 @@
 use std::{fmt, marker::PhantomData, ops::Deref};
 
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
-use serde::{de::DeserializeOwned, Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use crate::codec::{decode, encode, DecodeError};
+use crate::codec::{DecodeError, decode, encode};
 
 /// A message that somebody signs.
 pub trait Signable: Serialize + DeserializeOwned {

@@ -8,8 +8,7 @@ use crate::{
     id::NodeId,
     plan::Plan,
     round::{
-        Agreement, Consistency, Contribution, Reveal, Roster, SealedShares, SharesClosed,
-        Survivors,
+        Agreement, Consistency, Contribution, Reveal, Roster, SealedShares, SharesClosed, Survivors,
     },
     signed::Signed,
 };

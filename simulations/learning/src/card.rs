@@ -21,7 +21,10 @@ fn write_all(
     corpus: &Corpus,
 ) -> std::fmt::Result {
     let last = report.curve.last().map_or(f64::NAN, |&(_, loss)| loss);
-    writeln!(card, "---\nlicense: other\nlicense_name: apache-2.0-or-mit-with-attribution\nlanguage: en\n---\n")?;
+    writeln!(
+        card,
+        "---\nlicense: other\nlicense_name: apache-2.0-or-mit-with-attribution\nlanguage: en\n---\n"
+    )?;
     writeln!(card, "# seedling\n")?;
     writeln!(
         card,
@@ -33,7 +36,11 @@ little else: it is the ground that swarms of the demo and the tests grow from, n
     write_sources(card, report, corpus)?;
     write_recipe(card, report, recipe)?;
     writeln!(card, "## Held-out loss\n")?;
-    writeln!(card, "Nats a token on {} held-out tokens (of the shuffled test splits of the same sources):\n", report.held_out_tokens)?;
+    writeln!(
+        card,
+        "Nats a token on {} held-out tokens (of the shuffled test splits of the same sources):\n",
+        report.held_out_tokens
+    )?;
     writeln!(card, "| model | loss | perplexity |\n|---|---:|---:|")?;
     for (name, loss) in [
         ("unigram counts (one added)", report.unigram_loss),
@@ -46,22 +53,35 @@ little else: it is the ground that swarms of the demo and the tests grow from, n
     for (step, loss) in &report.curve {
         writeln!(card, "| {step} | {loss:.4} |")?;
     }
-    writeln!(card, "\n## Limits\n\nIt repeats itself, invents facts, and has seen abuse and old-fashioned views in its \
-sources. Do not use it to inform anybody about anything.")
+    writeln!(
+        card,
+        "\n## Limits\n\nIt repeats itself, invents facts, and has seen abuse and old-fashioned views in its \
+sources. Do not use it to inform anybody about anything."
+    )
 }
 
 fn write_sources(card: &mut String, report: &Report, corpus: &Corpus) -> std::fmt::Result {
     writeln!(card, "## Sources, licences, attribution\n")?;
-    writeln!(card, "| source | licence | training documents | training tokens |\n|---|---|---:|---:|")?;
+    writeln!(
+        card,
+        "| source | licence | training documents | training tokens |\n|---|---|---:|---:|"
+    )?;
     for (source, (tokens, documents)) in &report.sources {
         writeln!(card, "| {} | {} | {documents} | {tokens} |", source.name(), source.license())?;
     }
-    writeln!(card, "\nAttribution: OpenAssistant Conversations (Köpf et al. 2023, LAION and contributors); \
+    writeln!(
+        card,
+        "\nAttribution: OpenAssistant Conversations (Köpf et al. 2023, LAION and contributors); \
 XPersona (Lin et al. 2021; persona chats of Zhang et al. 2018); Ubuntu IRC logs (the Ubuntu \
-community, CC BY 4.0; e-mails and addresses masked); Project Gutenberg.\n")?;
-    writeln!(card, "Filters: training splits only; English only; of IRC only users whose BLAKE3(user id), read as \
+community, CC BY 4.0; e-mails and addresses masked); Project Gutenberg.\n"
+    )?;
+    writeln!(
+        card,
+        "Filters: training splits only; English only; of IRC only users whose BLAKE3(user id), read as \
 one number, is even (the others stay private for measurement). {} conversations of the files were left \
-out. BLAKE3 of the files (decompressed JSON lines):\n", corpus.left_out)?;
+out. BLAKE3 of the files (decompressed JSON lines):\n",
+        corpus.left_out
+    )?;
     for (name, hash) in &corpus.hashes {
         writeln!(card, "- `{name}` `{hash}`")?;
     }

@@ -135,12 +135,8 @@ pub struct Corpus {
 
 /// Reads every file and keeps what the filters allow.
 pub fn read(files: &[PathBuf]) -> Result<Corpus, CorpusError> {
-    let mut corpus = Corpus {
-        training: Vec::new(),
-        held_out: Vec::new(),
-        left_out: 0,
-        hashes: BTreeMap::new(),
-    };
+    let mut corpus =
+        Corpus { training: Vec::new(), held_out: Vec::new(), left_out: 0, hashes: BTreeMap::new() };
     for file in files {
         read_file(file, &mut corpus)?;
     }
@@ -206,11 +202,17 @@ mod tests {
 
     #[test]
     fn only_free_english_sources_pass() {
-        assert_eq!(Source::of(&line("gutenberg", "public-domain", "en", "a")), Some(Source::Gutenberg));
+        assert_eq!(
+            Source::of(&line("gutenberg", "public-domain", "en", "a")),
+            Some(Source::Gutenberg)
+        );
         assert_eq!(Source::of(&line("xpersona", "MIT", "fr", "a")), None);
-        for (source, license) in
-            [("sgd", "CC-BY-SA-4.0"), ("topicalchat", "CDLA-Sharing-1.0"), ("star", "MIT"), ("hh", "MIT")]
-        {
+        for (source, license) in [
+            ("sgd", "CC-BY-SA-4.0"),
+            ("topicalchat", "CDLA-Sharing-1.0"),
+            ("star", "MIT"),
+            ("hh", "MIT"),
+        ] {
             assert_eq!(Source::of(&line(source, license, "en", "a")), None, "{source}");
         }
     }

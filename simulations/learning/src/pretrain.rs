@@ -1,15 +1,11 @@
 //! Pre-trains the base model: free texts → a byte-level BPE → a small Llama → a Hugging Face
 //! folder with a model card that says where everything came from.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    time::Instant,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
 use model::{
-    ChatTokenizer, Config, Device, Family, ModelError, Precision, Pretraining,
-    PretrainingProgress, PretrainingRecipe, Rope, StopToken, train_byte_level_bpe,
+    ChatTokenizer, Config, Device, Family, ModelError, Precision, Pretraining, PretrainingProgress,
+    PretrainingRecipe, Rope, StopToken, train_byte_level_bpe,
 };
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha20Rng;
@@ -53,7 +49,9 @@ pub enum PretrainError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// Nothing passed the filters.
-    #[error("none of the {left_out} conversations may be used: give files with gutenberg, oasst, English xpersona or irc")]
+    #[error(
+        "none of the {left_out} conversations may be used: give files with gutenberg, oasst, English xpersona or irc"
+    )]
     NothingFree {
         /// How many were read.
         left_out: usize,

@@ -8,7 +8,9 @@ use wire::{
 };
 
 use super::{
-    Phase, Step, context::Context, pace,
+    Phase, Step,
+    context::Context,
+    pace,
     revealing::{Fixed, Revealing},
 };
 use crate::{rejection::Rejection, roster::RosterView, terms::Terms, time::Time};

@@ -44,8 +44,7 @@ impl Collecting {
 
     pub fn question_for(&self, node: NodeId) -> Option<ToNode> {
         let place = self.roster.place(node)?;
-        let asked =
-            self.closed.members.contains(place) && !self.contributed.contains_key(&place);
+        let asked = self.closed.members.contains(place) && !self.contributed.contains_key(&place);
         asked.then(|| ToNode::Consistencies(self.transcript.consistencies.clone()))
     }
 

@@ -8,7 +8,7 @@ use wire::{
 };
 
 use crate::{
-    job::{Fault, Unmasked, UnmaskJob},
+    job::{Fault, UnmaskJob, Unmasked},
     rejection::Rejection,
     terms::PlanFault,
     time::Time,

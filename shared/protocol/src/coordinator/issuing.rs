@@ -44,17 +44,23 @@ impl Unmasking {
         if let Err(SecaggError::WrongSecret { owner, .. }) = unmasked.result {
             fixed.blame_dealer(owner, context);
         }
-        let packed = unmasked
-            .result
-            .ok()
-            .and_then(|sum| grid::pack(&sum, fixed.terms.grid.modulus()).ok());
+        let packed =
+            unmasked.result.ok().and_then(|sum| grid::pack(&sum, fixed.terms.grid.modulus()).ok());
         let Some(sum) = packed else {
-            return context.abort(fixed.terms.round(), fixed.transcript, AbortReason::TooFewReveals);
+            return context.abort(
+                fixed.terms.round(),
+                fixed.transcript,
+                AbortReason::TooFewReveals,
+            );
         };
         let survivors = fixed.survivors.members.len();
         let plan = fixed.terms.plan();
         let Ok(candidate) = version::next_state(context.state, plan, survivors, &sum) else {
-            return context.abort(fixed.terms.round(), fixed.transcript, AbortReason::TooFewReveals);
+            return context.abort(
+                fixed.terms.round(),
+                fixed.transcript,
+                AbortReason::TooFewReveals,
+            );
         };
         let record = RoundRecord {
             plan: plan.signed().clone(),
@@ -100,7 +106,8 @@ impl Judging {
         let round = fixed.terms.round();
         let best = context.chain.best_loss_micro().unwrap_or(u64::MAX).min(context.base_loss_micro);
         let gate = version::gate(best, context.settings.gate_tolerance_q32, loss_micro);
-        let header = next_header(context.chain, context.key, round, outcome(&record, &candidate, gate));
+        let header =
+            next_header(context.chain, context.key, round, outcome(&record, &candidate, gate));
         extend(context.chain, &header);
         let mut transcript = fixed.transcript;
         transcript.header = Some(header.signed().clone());

@@ -8,9 +8,7 @@ use wire::{
     ToNode, Transcript,
 };
 
-use super::{
-    Effect, Event, Phase, Record, Step, context::Context, pace, sharing::Sharing,
-};
+use super::{Effect, Event, Phase, Record, Step, context::Context, pace, sharing::Sharing};
 use crate::{
     rejection::Rejection,
     roster::{RosterView, read_advertise},
@@ -81,7 +79,9 @@ impl Recruiting {
                 let message = ToNode::LaterHead(seen.signed().clone());
                 context.effects.push(Effect::Send { to: from, message });
             }
-            Some(seen) if seen.sequence == member.ledger.sequence && seen.head != member.ledger.head => {
+            Some(seen)
+                if seen.sequence == member.ledger.sequence && seen.head != member.ledger.head =>
+            {
                 // Its ledger parted from the one that was seen; it learns so, and charges for it.
                 let message = ToNode::LaterHead(seen.signed().clone());
                 context.effects.push(Effect::Send { to: from, message });

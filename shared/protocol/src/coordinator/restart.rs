@@ -16,12 +16,7 @@ use crate::{
 };
 
 impl Coordinator {
-    pub(super) fn resume(
-        &mut self,
-        transcript: Transcript,
-        now: Time,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn resume(&mut self, transcript: Transcript, now: Time, effects: &mut Vec<Effect>) {
         let Some(round) = self.round_of(&transcript) else { return };
         self.last_round = self.last_round.max(round);
         if self.chain.last_round() >= round {
@@ -68,12 +63,8 @@ impl Coordinator {
             return None;
         }
         // A header that was persisted here and not in the chain was never said.
-        let transcript = Transcript {
-            reveals: Vec::new(),
-            header: None,
-            record: None,
-            ..transcript.clone()
-        };
+        let transcript =
+            Transcript { reveals: Vec::new(), header: None, record: None, ..transcript.clone() };
         Some(Fixed { terms, transcript, roster, closed, survivors })
     }
 }

@@ -10,9 +10,7 @@ use wire::{
 };
 
 use super::{Effect, Phase, Record, Step, context::Context, issuing::Unmasking, pace};
-use crate::{
-    job::UnmaskJob, rejection::Rejection, roster::RosterView, terms::Terms, time::Time,
-};
+use crate::{job::UnmaskJob, rejection::Rejection, roster::RosterView, terms::Terms, time::Time};
 
 /// What fixes a sum.
 pub(super) struct Fixed {
@@ -50,8 +48,8 @@ impl Revealing {
 
     pub fn question_for(&self, node: NodeId) -> Option<ToNode> {
         let place = self.fixed.roster.place(node)?;
-        let asked = self.fixed.survivors.members.contains(place)
-            && !self.revealed.contains_key(&place);
+        let asked =
+            self.fixed.survivors.members.contains(place) && !self.revealed.contains_key(&place);
         asked.then(|| ToNode::Agreements(self.fixed.transcript.agreements.clone()))
     }
 
@@ -114,7 +112,9 @@ impl Revealing {
                 context.effects.push(Effect::Unmask(Box::new(job)));
                 Phase::Unmasking(Unmasking { fixed })
             }
-            None => context.abort(fixed.terms.round(), fixed.transcript, AbortReason::TooFewReveals),
+            None => {
+                context.abort(fixed.terms.round(), fixed.transcript, AbortReason::TooFewReveals)
+            }
         }
     }
 }

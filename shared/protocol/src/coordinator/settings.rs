@@ -3,9 +3,7 @@
 use grid::{Modulus, Q32};
 use thiserror::Error;
 use version::Chain;
-use wire::{
-    CohortTerms, GridTerms, NoiseTerms, Plan, Recipe, Round, ServerOptimizer, Windows,
-};
+use wire::{CohortTerms, GridTerms, NoiseTerms, Plan, Recipe, Round, ServerOptimizer, Windows};
 
 /// What every plan of a task has in common; the windows are where adaptation starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]

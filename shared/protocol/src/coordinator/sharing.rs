@@ -9,9 +9,7 @@ use wire::{
 };
 
 use super::{Phase, Step, confirming::Confirming, context::Context, pace};
-use crate::{
-    node::inbox_leaf, rejection::Rejection, roster::RosterView, terms::Terms, time::Time,
-};
+use crate::{node::inbox_leaf, rejection::Rejection, roster::RosterView, terms::Terms, time::Time};
 
 /// A round between its roster and R2.
 pub(super) struct Sharing {

@@ -80,7 +80,8 @@ impl ContributeJob {
             let (values, charge) = release(update, &shape, charge, &mut rng)?.into_parts();
             let masker = Masker::new(secrets, masks, members, shape.grid.modulus())?;
             let masked = M::mask(masker, values)?;
-            let values = grid::pack(masked.values(), masked.modulus()).map_err(PrivacyError::from)?;
+            let values =
+                grid::pack(masked.values(), masked.modulus()).map_err(PrivacyError::from)?;
             Ok((Contribution { task, round, closed, values }, charge))
         })();
         Prepared { round, result, instant }

@@ -7,11 +7,8 @@ use secagg::SharePair;
 use wire::{Checked, Contribution, MemberIndex, SharesClosed, ToCoordinator};
 
 use super::{
-    Effect, Event, Output, Phase, Record, Step,
-    agreeing::AwaitingSurvivors,
-    context::Context,
-    effect::StayedOut,
-    journal::Question,
+    Effect, Event, Output, Phase, Record, Step, agreeing::AwaitingSurvivors, context::Context,
+    effect::StayedOut, journal::Question,
 };
 use crate::{
     job::{ContributeError, Prepared},

@@ -6,9 +6,7 @@
 
 use privacy::Ledger;
 use serde::{Deserialize, Serialize};
-use wire::{
-    Checked, Contribution, Plan, PlanHash, Round, Signed, ToCoordinator, ToNode,
-};
+use wire::{Checked, Contribution, Plan, PlanHash, Round, Signed, ToCoordinator, ToNode};
 
 /// The present or last round of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -36,12 +36,9 @@ impl Training {
 
     pub fn handle(self, step: Step, context: &mut Context<'_>) -> Phase {
         match step {
-            Step::Trained(trained) if trained.key == self.key => Phase::Keying(Keying::begin(
-                self.terms,
-                trained,
-                self.received,
-                context.effects,
-            )),
+            Step::Trained(trained) if trained.key == self.key => {
+                Phase::Keying(Keying::begin(self.terms, trained, self.received, context.effects))
+            }
             step => context.out_of_phase(step, Phase::Training(self)),
         }
     }

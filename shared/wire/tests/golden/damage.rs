@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use wire::{DecodeError, Invite, InviteError, WIRE_VERSION};
 
 use crate::{
-    folder, golden, samples::{Sample, all}, to_hex,
+    folder, golden,
+    samples::{Sample, all},
+    to_hex,
 };
 
 /// A round number stands behind the version byte and the 32 bytes of the task: 300 is `ac 02`.
@@ -15,11 +17,26 @@ type Twin = (&'static str, &'static str, fn(Vec<u8>) -> Vec<u8>, DecodeError);
 
 const TWINS: [Twin; 5] = [
     ("bad_truncated", "plan", |bytes| bytes[..bytes.len() - 1].to_vec(), DecodeError::Malformed),
-    ("bad_trailing_byte", "contribution", |bytes| [bytes, vec![0]].concat(), DecodeError::NotCanonical),
+    (
+        "bad_trailing_byte",
+        "contribution",
+        |bytes| [bytes, vec![0]].concat(),
+        DecodeError::NotCanonical,
+    ),
     ("bad_over_long_number", "consistency", over_long, DecodeError::NotCanonical),
-    ("bad_version_byte", "survivors", |bytes| with_byte(bytes, 0, 2), DecodeError::Version { found: 2 }),
+    (
+        "bad_version_byte",
+        "survivors",
+        |bytes| with_byte(bytes, 0, 2),
+        DecodeError::Version { found: 2 },
+    ),
     // The outcome's tag stands behind task, index, round, version and parent.
-    ("bad_unknown_variant", "header_aborted", |bytes| with_byte(bytes, 70, 9), DecodeError::Malformed),
+    (
+        "bad_unknown_variant",
+        "header_aborted",
+        |bytes| with_byte(bytes, 70, 9),
+        DecodeError::Malformed,
+    ),
 ];
 
 pub fn file_names() -> impl Iterator<Item = String> {
@@ -64,7 +81,11 @@ fn every_message_is_refused_when_cut_prolonged_or_of_another_version() {
         let oversized = DecodeError::Oversized { length: bytes.len(), limit: bytes.len() - 1 };
         assert_eq!(reread(&bytes, bytes.len() - 1), Err(oversized), "{name}");
         let other = with_byte(bytes, 0, WIRE_VERSION + 1);
-        assert_eq!(reread(&other, limit), Err(DecodeError::Version { found: WIRE_VERSION + 1 }), "{name}");
+        assert_eq!(
+            reread(&other, limit),
+            Err(DecodeError::Version { found: WIRE_VERSION + 1 }),
+            "{name}"
+        );
     }
 }
 

@@ -29,7 +29,8 @@ fn from_hex(text: &str) -> Vec<u8> {
 
 fn golden(name: &str) -> Vec<u8> {
     let file = folder().join(name).with_extension("hex");
-    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let text =
+        fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     from_hex(&text)
 }
 
@@ -53,8 +54,11 @@ fn every_golden_file_is_read_back_to_the_same_bytes() {
 
 #[test]
 fn every_golden_file_belongs_to_a_sample() {
-    let names: BTreeSet<String> =
-        all().iter().map(|sample| format!("{}.hex", sample.name)).chain(damage::file_names()).collect();
+    let names: BTreeSet<String> = all()
+        .iter()
+        .map(|sample| format!("{}.hex", sample.name))
+        .chain(damage::file_names())
+        .collect();
     let found: BTreeSet<String> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

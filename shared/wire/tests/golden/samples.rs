@@ -26,7 +26,10 @@ pub struct Sample {
     pub reread: fn(&[u8], usize) -> Result<Vec<u8>, DecodeError>,
 }
 
-fn reread<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<Vec<u8>, DecodeError> {
+fn reread<T: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    limit: usize,
+) -> Result<Vec<u8>, DecodeError> {
     decode::<T>(bytes, limit).map(|value| encode(&value))
 }
 
@@ -93,7 +96,11 @@ fn exchanges() -> Vec<Sample> {
         plain("request_hello", Request::LIMIT, &Request::Hello(TASK)),
         plain("request_headers", Request::LIMIT, &Request::Headers { task: TASK, from: 300 }),
         plain("request_state", Request::LIMIT, &Request::State(StateHash([0x62; 32]))),
-        plain("request_slice", Request::LIMIT, &Request::Slice { content: CONTENT, offset: 1 << 20 }),
+        plain(
+            "request_slice",
+            Request::LIMIT,
+            &Request::Slice { content: CONTENT, offset: 1 << 20 },
+        ),
         plain(
             "request_to_coordinator",
             Request::LIMIT,
@@ -110,11 +117,19 @@ fn exchanges() -> Vec<Sample> {
             Response::LIMIT,
             &Response::Task { genesis: genesis(), members: signed(member_list(), &coordinator) },
         ),
-        plain("response_state", Response::LIMIT, &Response::State { content: CONTENT, length: 84_212 }),
+        plain(
+            "response_state",
+            Response::LIMIT,
+            &Response::State { content: CONTENT, length: 84_212 },
+        ),
         plain("response_slice", Response::LIMIT, &Response::Slice(vec![0x77; 40])),
         plain("response_refused", Response::LIMIT, &Response::Refused(Refusal::InvalidInvite)),
         plain("gossip_plan", Gossip::LIMIT, &Gossip::Plan(signed(plan(), &coordinator))),
-        plain("gossip_ledger_head", Gossip::LIMIT, &Gossip::LedgerHead(signed(ledger_head(), &node))),
+        plain(
+            "gossip_ledger_head",
+            Gossip::LIMIT,
+            &Gossip::LedgerHead(signed(ledger_head(), &node)),
+        ),
     ]
 }
 
@@ -178,7 +193,12 @@ fn plan() -> Plan {
         version: VersionNumber(4),
         adapter: adapter(),
         dimension: 21_504,
-        grid: GridTerms { clip_q32: 1 << 31, scale_q32: 5_000 << 32, modulus_bits: 20, rotation_seed: [0x25; 32] },
+        grid: GridTerms {
+            clip_q32: 1 << 31,
+            scale_q32: 5_000 << 32,
+            modulus_bits: 20,
+            rotation_seed: [0x25; 32],
+        },
         noise: NoiseTerms { sigma_numerator: 12_345, sigma_denominator: 64, honest: 6 },
         cohort: CohortTerms {
             survivors_min: 5,
@@ -205,7 +225,11 @@ fn plan() -> Plan {
             precision: Precision::Bf16,
         },
         server: ServerOptimizer {
-            rule: ServerRule::FedAdam { beta1_q32: 3_865_470_566, beta2_q32: 4_252_017_623, tau_q32: 4_294_967 },
+            rule: ServerRule::FedAdam {
+                beta1_q32: 3_865_470_566,
+                beta2_q32: 4_252_017_623,
+                tau_q32: 4_294_967,
+            },
             learning_rate_q32: 1 << 32,
         },
     }
@@ -237,7 +261,12 @@ fn sealed(member: u8) -> SealedShare {
 }
 
 fn sealed_shares() -> SealedShares {
-    SealedShares { task: TASK, round: ROUND, roster: RosterHash([0x47; 32]), shares: vec![sealed(1), sealed(2)] }
+    SealedShares {
+        task: TASK,
+        round: ROUND,
+        roster: RosterHash([0x47; 32]),
+        shares: vec![sealed(1), sealed(2)],
+    }
 }
 
 fn shares_closed() -> SharesClosed {
@@ -264,11 +293,21 @@ fn consistency() -> Consistency {
 }
 
 fn contribution() -> Contribution {
-    Contribution { task: TASK, round: ROUND, closed: ClosedHash([0x4c; 32]), values: (0..40).collect() }
+    Contribution {
+        task: TASK,
+        round: ROUND,
+        closed: ClosedHash([0x4c; 32]),
+        values: (0..40).collect(),
+    }
 }
 
 fn survivors() -> Survivors {
-    Survivors { task: TASK, round: ROUND, closed: ClosedHash([0x4c; 32]), members: MemberSet(0b1110_0101) }
+    Survivors {
+        task: TASK,
+        round: ROUND,
+        closed: ClosedHash([0x4c; 32]),
+        members: MemberSet(0b1110_0101),
+    }
 }
 
 fn agreement() -> Agreement {
@@ -276,7 +315,11 @@ fn agreement() -> Agreement {
 }
 
 fn reveal() -> Reveal {
-    let share = |member, kind| RevealedShare { member: MemberIndex(member), kind, share: [0x60 + member; 32] };
+    let share = |member, kind| RevealedShare {
+        member: MemberIndex(member),
+        kind,
+        share: [0x60 + member; 32],
+    };
     let shares = vec![share(0, ShareKind::Seed), share(3, ShareKind::MaskKey)];
     Reveal { task: TASK, round: ROUND, survivors: SurvivorsHash([0x4d; 32]), shares }
 }
