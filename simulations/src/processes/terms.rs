@@ -52,8 +52,8 @@ impl Terms {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let took = rehearse(model, people)?;
         let at_once = people.len().div_ceil(cores) as f64;
-        // Half as long again: other programs run too, and a late node would miss the round.
-        let train_s = (took.as_secs_f64() * at_once * 1.5).ceil().max(2.0) as u64;
+        // Twice as long: other programs run too, and a late node would miss the round.
+        let train_s = (took.as_secs_f64() * at_once * 2.0).ceil().max(2.0) as u64;
         note(format!(
             "one local training takes {} here; rounds leave {train_s} s for it",
             human::duration(took)
