@@ -112,13 +112,7 @@ impl Running {
             inputs: input_sender.clone(),
             state_limit: state_limit(genesis.dimension),
         };
-        let status = Status {
-            node: machine.id().to_string(),
-            process: std::process::id(),
-            task: genesis.name.clone(),
-            fork_blind: true,
-            ..Status::default()
-        };
+        let status = first_status(&machine);
         let performer = Performer {
             files,
             ledger: ledger_file,
@@ -214,6 +208,10 @@ impl Running {
         let (network, coordinator) = (self.performer.network.clone(), self.coordinator);
         let task = self.machine.chain().task();
         self.performer.fetcher.headers(self.machine.chain().next_index());
+        if self.machine.state().is_none() {
+            let states = self.performer.files.states();
+            self.performer.fetcher.state(self.machine.chain().state(), states);
+        }
         tokio::spawn(async move {
             match network.request(coordinator, Request::Hello(task)).await {
                 Ok(Response::Task { .. }) => {}
@@ -307,6 +305,17 @@ impl Running {
             status.write(&self.home.join("status.json"))?;
         }
         Ok(())
+    }
+}
+
+/// What is known before anything has happened.
+fn first_status(machine: &Node) -> Status {
+    Status {
+        node: machine.id().to_string(),
+        process: std::process::id(),
+        task: machine.chain().genesis().name.clone(),
+        fork_blind: true,
+        ..Status::default()
     }
 }
 
