@@ -8,6 +8,7 @@ mod configs;
 mod dropout;
 mod full_round;
 mod hostile_peer;
+mod killed;
 mod layout;
 mod restart;
 mod support;

@@ -46,12 +46,19 @@ pub struct Shape {
     pub survivors_min: usize,
     /// Honest noise shares that the charge counts on.
     pub honest: usize,
+    /// Nodes answer at random instants of so many seconds when they advertise, and twice as many when they contribute.
+    pub spread_s: f64,
 }
 
 impl Shape {
     /// `nodes` nodes, of which one may be missing.
     pub fn of(nodes: usize) -> Self {
-        Self { nodes, members_min: nodes - 1, survivors_min: 4, honest: 3 }
+        Self { nodes, members_min: nodes - 1, survivors_min: 4, honest: 3, spread_s: 1.0 }
+    }
+
+    /// As [`Shape::of`], with rounds of about two seconds.
+    pub fn brisk(nodes: usize) -> Self {
+        Self { spread_s: 0.5, ..Self::of(nodes) }
     }
 }
 
@@ -107,6 +114,15 @@ impl Swarm {
             taken["training"].as_u64() >= Some(1),
             "node {number} has nothing to train on: {taken}"
         );
+    }
+
+    /// Keeps a node from pausing for a minute between two attempts to reach a coordinator that comes and goes.
+    pub fn redial_soon(&self, number: usize) {
+        let file = self.node_folder(number).join("node.toml");
+        let config = fs::read_to_string(&file).unwrap();
+        let sooner = config.replace("redial_max_ms = 60000", "redial_max_ms = 500");
+        assert_ne!(config, sooner, "the longest pause is written otherwise");
+        fs::write(&file, sooner).unwrap();
     }
 
     /// Invites for new nodes.
@@ -289,7 +305,8 @@ fn free_port() -> u16 {
 
 /// Short windows, tiny batches; enough noise that everything is exercised, too little to promise anything.
 fn coordinator_config(shape: Shape, port: u16) -> String {
-    let Shape { members_min, survivors_min, honest, .. } = shape;
+    let Shape { members_min, survivors_min, honest, spread_s, .. } = shape;
+    let contribute_s = 2.0 * spread_s;
     format!(
         r#"
 [network]
@@ -320,10 +337,10 @@ pause_s = 0.2
 
 [windows]
 train_s = 2.0
-advertise_s = 1.0
+advertise_s = {spread_s:.1}
 shares_s = 3.0
 consistency_s = 3.0
-contribute_s = 2.0
+contribute_s = {contribute_s:.1}
 survivors_s = 3.0
 reveal_s = 3.0
 
