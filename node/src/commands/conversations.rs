@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use chatlogs::Format;
 use program::{Exit, Output, human};
 use report::{Column, Table};
 use serde_json::json;
@@ -98,7 +99,8 @@ fn table(list: &[ConversationSummary]) -> Table {
         };
         table.row([
             short(&summary.id),
-            summary.source.clone(),
+            Format::named(&summary.source)
+                .map_or_else(|| summary.source.clone(), |format| format.to_string()),
             summary.title.clone().unwrap_or_default(),
             human::bytes(summary.bytes),
             used.to_owned(),

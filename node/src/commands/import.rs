@@ -161,7 +161,7 @@ fn told(file: &Path, taken: &Taken) -> String {
     let mut text = format!(
         "{}: {}, {} with {} ({} new, {} longer than before, {} known)",
         file.display(),
-        report.format.name(),
+        report.format,
         human::plural(report.conversations, "conversation"),
         human::plural(report.messages, "message"),
         imported.inserted,

@@ -23,6 +23,20 @@ pub enum Format {
 }
 
 impl Format {
+    const ALL: [Self; 6] = [
+        Self::OpenAi,
+        Self::ShareGpt,
+        Self::ChatGpt,
+        Self::WhatsApp,
+        Self::Dataset,
+        Self::Chat,
+    ];
+
+    /// The format that [`Format::name`] gives this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
     /// A stable name: part of conversation ids and of stored conversations.
     pub fn name(self) -> &'static str {
         match self {
@@ -46,5 +60,18 @@ impl fmt::Display for Format {
             Self::Dataset => "Murmuration data set",
             Self::Chat => "Murmuration chat",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_is_found_by_its_name() {
+        for format in Format::ALL {
+            assert_eq!(Format::named(format.name()), Some(format));
+        }
+        assert_eq!(Format::named("telegram"), None);
     }
 }

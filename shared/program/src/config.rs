@@ -112,7 +112,8 @@ fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> ConfigError {
 }
 
 fn explain(error: toml::de::Error, text: &str, path: &Path) -> ConfigError {
-    let place = Box::new(place_of(error.span().unwrap_or(0..0), text, path));
+    let span = error.span().unwrap_or(0..0);
+    let mut place = Box::new(place_of(span.clone(), text, path));
     let mut quoted = quoted(error.message());
     let message = error.message();
     if message.starts_with("unknown field") && !quoted.is_empty() {
@@ -121,6 +122,10 @@ fn explain(error: toml::de::Error, text: &str, path: &Path) -> ConfigError {
         return ConfigError::UnknownKey { place, key, nearest, known: quoted };
     }
     if message.starts_with("missing field") && quoted.len() == 1 {
+        // A table's error points to its header; that of the file itself, which may begin with one, to nothing.
+        if span.is_empty() {
+            place.table = None;
+        }
         return ConfigError::MissingKey { place, key: quoted.remove(0) };
     }
     ConfigError::Wrong { place, source: Box::new(error) }
@@ -246,6 +251,24 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "node.toml:3:1 in [privacy]: the key `rounds` is missing: add it; it has no default"
+        );
+    }
+
+    #[test]
+    fn a_key_missing_at_the_top_is_not_looked_for_in_the_first_table() {
+        let error = refused("[privacy]\nepsilon = 8.0\nrounds = 10\n");
+        assert_eq!(
+            error.to_string(),
+            "node.toml:1:1: the key `name` is missing: add it; it has no default"
+        );
+    }
+
+    #[test]
+    fn a_key_missing_in_a_first_table_is_named_with_it() {
+        let error = refused("[privacy]\nepsilon = 8.0\n");
+        assert_eq!(
+            error.to_string(),
+            "node.toml:1:1 in [privacy]: the key `rounds` is missing: add it; it has no default"
         );
     }
 

@@ -32,9 +32,12 @@ pub fn start_logging(options: &LogOptions) -> Result<(), ProgramError> {
         .map_err(|_| ProgramError::LoggingStarted)
 }
 
+/// Warnings, but for gossip's: a node that comes back too soon for it is no news to anybody.
+const QUIET: &str = "libp2p_gossipsub=error,warn";
+
 fn filter(options: &LogOptions) -> Result<EnvFilter, ProgramError> {
     let text = options.log.as_deref().unwrap_or(match options.verbose {
-        0 => "warn",
+        0 => QUIET,
         1 => "info",
         2 => "debug",
         _ => "trace",
@@ -56,7 +59,7 @@ mod tests {
     #[test]
     fn each_v_shows_more_and_log_wins() {
         let levels: Vec<_> = (0..5).map(|verbose| filter_of(verbose, None).unwrap()).collect();
-        assert_eq!(levels, ["warn", "info", "debug", "trace", "trace"]);
+        assert_eq!(levels, [QUIET, "info", "debug", "trace", "trace"]);
         assert_eq!(filter_of(3, Some("network=debug")).unwrap(), "network=debug");
     }
 
