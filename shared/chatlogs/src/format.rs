@@ -23,14 +23,8 @@ pub enum Format {
 }
 
 impl Format {
-    const ALL: [Self; 6] = [
-        Self::OpenAi,
-        Self::ShareGpt,
-        Self::ChatGpt,
-        Self::WhatsApp,
-        Self::Dataset,
-        Self::Chat,
-    ];
+    const ALL: [Self; 6] =
+        [Self::OpenAi, Self::ShareGpt, Self::ChatGpt, Self::WhatsApp, Self::Dataset, Self::Chat];
 
     /// The format that [`Format::name`] gives this name.
     pub fn named(name: &str) -> Option<Self> {
