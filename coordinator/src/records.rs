@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -192,13 +193,34 @@ impl Records {
         )
     }
 
-    fn record_file(&self, record: RecordHash) -> PathBuf {
+    /// Where the evidence of a step is kept, for [`read_record`].
+    pub fn record_file(&self, record: RecordHash) -> PathBuf {
         self.records.join(record.to_string())
     }
 
     fn transcript_file(&self, round: Round) -> PathBuf {
         self.transcripts.join(format!("round-{:06}", round.0))
     }
+}
+
+/// The evidence in a file of `records/`; none where it is no longer kept.
+///
+/// # Errors
+/// If the file cannot be read, or holds something else than its name says.
+pub fn read_record(file: &Path, hash: RecordHash) -> anyhow::Result<Option<RoundRecord>> {
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read {}", file.display()));
+        }
+    };
+    let damaged = || format!("{} is damaged: restore it from a backup", file.display());
+    let record: RoundRecord = wire::decode(&bytes, RoundRecord::LIMIT).with_context(damaged)?;
+    if record.hash() != hash {
+        bail!(damaged());
+    }
+    Ok(Some(record))
 }
 
 /// Every kept state by its hash, and where its bytes are. Reads only: it may be used beside a

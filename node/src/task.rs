@@ -11,7 +11,7 @@ use protocol::node::{Record, journal::Journal};
 use serde::{Deserialize, Serialize};
 use store::{ChainFile, Contents, Snapshot};
 use version::{Chain, State};
-use wire::{CoordinatorId, Genesis, StateHash, TaskId};
+use wire::{CoordinatorId, Genesis, TaskId};
 
 /// What was learned on joining; fixed from then on but for the addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct Task {
 pub struct Saved {
     /// The chain so far.
     pub chain: Chain,
-    /// The newest version's state, if it is here.
+    /// The last state that is known of the chain's versions, if one is here.
     pub state: Option<State>,
     /// The round that was going on.
     pub journal: Option<Journal>,
@@ -150,16 +150,18 @@ impl TaskFiles {
         self.states.clone()
     }
 
-    /// The state of the chain's newest version, if it is among those kept.
+    /// Of the chain's versions the newest whose state is among those kept.
     fn state(&self, chain: &Chain) -> anyhow::Result<Option<State>> {
-        let wanted: StateHash = chain.state();
+        let mut newest = None;
         for content in self.states.list()? {
             let Some(bytes) = self.states.get(content)? else { continue };
-            if let Some(state) = State::decode(&bytes).ok().filter(|state| state.hash() == wanted) {
-                return Ok(Some(state));
+            let Ok(state) = State::decode(&bytes) else { continue };
+            let Some(place) = chain.place_of(state.hash()) else { continue };
+            if newest.as_ref().is_none_or(|(known, _)| *known < place) {
+                newest = Some((place, state));
             }
         }
-        Ok(None)
+        Ok(newest.map(|(_, state)| state))
     }
 
     fn journal(&self) -> anyhow::Result<Option<Journal>> {

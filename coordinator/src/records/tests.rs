@@ -225,9 +225,15 @@ fn a_step_keeps_state_evidence_and_header() {
     else {
         panic!("a version was issued")
     };
-    let bytes = fs::read(records.record_file(record)).unwrap();
-    let kept: RoundRecord = wire::decode(&bytes, RoundRecord::LIMIT).unwrap();
-    assert_eq!(kept.hash(), record);
+    let file = records.record_file(record);
+    assert_eq!(read_record(&file, record).unwrap().unwrap().hash(), record);
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let error = read_record(&file, record).unwrap_err().to_string();
+    assert!(error.contains(file.to_str().unwrap()), "{error}");
+    fs::remove_file(&file).unwrap();
+    assert_eq!(read_record(&file, record).unwrap(), None, "pruned evidence is no error");
 }
 
 #[test]

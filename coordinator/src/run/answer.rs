@@ -3,9 +3,9 @@
 use network::Reply;
 use store::StoreError;
 use version::Chain;
-use wire::{ContentHash, Refusal, Response, StateHash, TaskId};
+use wire::{ContentHash, RecordHash, Refusal, Response, StateHash, TaskId};
 
-use crate::records::Records;
+use crate::records::{Records, read_record};
 
 /// Room for what surrounds the headers in an answer.
 const MARGIN: usize = 64;
@@ -38,6 +38,22 @@ pub(super) fn state(records: &Records, state: StateHash) -> anyhow::Result<Respo
         Some((content, length)) => Response::State { content, length },
         None => Response::Refused(Refusal::NotFound),
     })
+}
+
+/// Reads the evidence of a step beside the loop, and answers with it.
+pub(super) fn record(records: &Records, hash: RecordHash, reply: Reply) {
+    let file = records.record_file(hash);
+    tokio::task::spawn_blocking(move || {
+        let response = match read_record(&file, hash) {
+            Ok(Some(record)) => Response::Record(Box::new(record)),
+            Ok(None) => Response::Refused(Refusal::NotFound),
+            Err(error) => {
+                tracing::error!("a record cannot be served: {error:#}");
+                Response::Refused(Refusal::Busy)
+            }
+        };
+        answer(reply, response);
+    });
 }
 
 /// Reads a slice beside the loop, and answers with it.

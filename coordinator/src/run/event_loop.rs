@@ -254,6 +254,10 @@ impl Running {
                 answer::slice(&self.performer.records, content, offset, reply);
                 return Ok(());
             }
+            Request::Record(hash) => {
+                answer::record(&self.performer.records, hash, reply);
+                return Ok(());
+            }
             Request::ToNode(_) => Response::Refused(Refusal::NotMine),
         };
         answer::answer(reply, response);

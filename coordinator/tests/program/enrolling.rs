@@ -183,6 +183,8 @@ fn a_member_fetches_the_history_and_version_0() {
         refused(ada.ask(Request::Slice { content, offset: 1 }).await, Refusal::NotFound);
         let unknown = ContentHash([3; 32]);
         refused(ada.ask(Request::Slice { content: unknown, offset: 0 }).await, Refusal::NotFound);
+        let record = wire::RecordHash([3; 32]);
+        refused(ada.ask(Request::Record(record)).await, Refusal::NotFound);
         refused(ada.ask(Request::State(wire::StateHash([3; 32]))).await, Refusal::NotFound);
     });
     assert_eq!(running.stop(), Some(0));

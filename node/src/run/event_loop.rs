@@ -207,11 +207,8 @@ impl Running {
     fn greet(&self) {
         let (network, coordinator) = (self.performer.network.clone(), self.coordinator);
         let task = self.machine.chain().task();
+        // Whatever else is missing the machine asks for when it has the headers.
         self.performer.fetcher.headers(self.machine.chain().next_index());
-        if self.machine.state().is_none() {
-            let states = self.performer.files.states();
-            self.performer.fetcher.state(self.machine.chain().state(), states);
-        }
         tokio::spawn(async move {
             match network.request(coordinator, Request::Hello(task)).await {
                 Ok(Response::Task { .. }) => {}

@@ -1,13 +1,13 @@
-//! Headers and states from the coordinator: every slice is verified before it is kept.
+//! Headers, records and states from the coordinator: every slice is verified before it is kept.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use network::{Handle, PeerKey};
+use network::{Handle, PeerKey, RequestError};
 use protocol::node::Input;
 use store::Contents;
 use tokio::sync::mpsc;
-use wire::{Request, Response, StateHash, TaskId};
+use wire::{RecordHash, Refusal, Request, Response, StateHash, TaskId};
 
 /// Fetches what the machine asks for, one thing at a time.
 #[derive(Clone)]
@@ -32,6 +32,21 @@ impl Fetcher {
                 Ok(_) => tracing::warn!("the coordinator answered something else than headers"),
                 Err(error) => tracing::debug!(%error, "no headers"),
             }
+        });
+    }
+
+    /// Asks for the evidence of a step. Only a plain "not found" counts as gone; whatever else goes
+    /// wrong is asked again after the next reconnection.
+    pub fn record(&self, hash: RecordHash) {
+        let own = self.clone();
+        tokio::spawn(async move {
+            let record = match own.network.request(own.coordinator, Request::Record(hash)).await {
+                Ok(Response::Record(record)) => Some(record),
+                Err(RequestError::Refused(Refusal::NotFound)) => None,
+                Ok(_) => return tracing::warn!("the coordinator answered something else than a record"),
+                Err(error) => return tracing::debug!(%error, "no record"),
+            };
+            let _ = own.inputs.send(Input::Record { hash, record }).await;
         });
     }
 

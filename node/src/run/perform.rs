@@ -48,6 +48,7 @@ impl Performer {
                 Effect::FetchState(hash) => {
                     self.fetcher.state(hash, self.files.states());
                 }
+                Effect::FetchRecord(hash) => self.fetcher.record(hash),
                 Effect::Reject(why) => {
                     self.rejections += 1;
                     tracing::warn!("refused a message of the coordinator: {why}");

@@ -35,6 +35,12 @@ fn line(event: &Event) -> String {
         Event::AdoptedByHash { version } => format!(
             "version {version}: fetched by its hash; its signed history was verified, its sum was not recomputed here"
         ),
+        Event::Restored { version } => {
+            format!("version {version}: an earlier version's state, restored by the coordinator")
+        }
+        Event::DoesNotFollow { version } => format!(
+            "version {version} REFUSED: it does not follow from its own published sum; this node takes part in nothing that builds on it"
+        ),
         Event::NoVersion { round, why } => format!("round {round}: no new version: {why}"),
         Event::LedgerWasRolledBack { later } => format!(
             "others have seen {later} entries of this node's ledger: it was restored from a backup; the missing rounds were charged at the largest cost"

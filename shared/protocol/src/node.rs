@@ -26,7 +26,10 @@ use std::collections::BTreeMap;
 
 use ed25519_dalek::SigningKey;
 use privacy::Ledger;
-use wire::{Checked, Genesis, Header, LedgerHead, NodeId, Plan, Round, Signed, ToNode};
+use wire::{
+    Checked, Genesis, Header, LedgerHead, NodeId, Plan, RecordHash, Round, RoundRecord, Signed,
+    ToNode,
+};
 
 use advertising::{Advertising, AwaitingRoster, Keying};
 use agreeing::{AwaitingAgreements, AwaitingResult, AwaitingSurvivors};
@@ -52,7 +55,7 @@ pub struct NodeStart {
     pub ledger: Ledger,
     /// The task's verified chain so far.
     pub chain: version::Chain,
-    /// The state of the chain's newest version; none until it has been fetched.
+    /// The last state that is known of the chain's versions; none until one has been fetched.
     pub state: Option<version::State>,
     /// The round that was going on, as last persisted.
     pub journal: Option<Journal>,
@@ -109,7 +112,10 @@ impl Node {
             effects.push(Effect::Persist(Record::Round(journal.clone())));
         }
         effects.extend(journal.answers().map(|message| Effect::Send(message.clone())));
-        history.want_state(effects);
+        match history.is_joining() {
+            true => history.want_headers(effects),
+            false => history.ask(effects),
+        }
         Self {
             key,
             id,
@@ -136,6 +142,7 @@ impl Node {
                 self.reject_if(wrong, effects);
                 self.take_up(now, effects);
             }
+            Input::Record { hash, record } => self.catch_up_one(hash, record, now, effects),
             Input::Pause => self.paused = true,
             Input::Resume => self.paused = false,
             Input::Conversations(any) => self.has_conversations = any,
@@ -206,7 +213,8 @@ impl Node {
                 let outcome = self.history.follow(&result, effects);
                 self.reject_if(outcome.rejection, effects);
                 if outcome.ends(self.journal.round()) {
-                    self.end_round(outcome.summed, effects);
+                    let own = outcome.round == Some(self.journal.round());
+                    self.end_round(outcome.summed && own, effects);
                 }
                 self.take_up(now, effects);
             }
@@ -236,7 +244,7 @@ impl Node {
         if plan.head != self.history.chain().head() {
             self.history.want_headers(effects);
         } else {
-            self.history.want_state(effects);
+            self.history.ask(effects);
         }
         self.pending = Some(plan);
         self.take_up(now, effects);
@@ -268,11 +276,36 @@ impl Node {
         }
         let head = self.history.chain().head();
         let elsewhere = self.pending.as_ref().is_some_and(|plan| plan.head != head);
-        match (elsewhere, head == before) {
-            (true, true) => self.pending = None,
-            (true, false) => self.history.want_headers(effects),
-            (false, _) => self.take_up(now, effects),
+        let grew = head != before;
+        // There may be more; a node that joins takes only the newest version by its hash.
+        let more = grew && (elsewhere || self.history.is_joining());
+        if more {
+            self.history.want_headers(effects);
+        } else if elsewhere {
+            self.pending = None;
         }
+        if !(more && self.history.is_joining()) {
+            self.history.ask(effects);
+        }
+        self.take_up(now, effects);
+    }
+
+    /// Takes the evidence of a step that was missed: only that shows that its round gave a sum.
+    fn catch_up_one(
+        &mut self,
+        hash: RecordHash,
+        record: Option<Box<RoundRecord>>,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) {
+        match self.history.take_record(hash, record.as_deref(), effects) {
+            Ok(Some(round)) if self.journal.summed(round) => {
+                effects.push(Effect::Persist(Record::Round(self.journal.clone())));
+            }
+            Ok(_) => {}
+            Err(rejection) => effects.push(Effect::Reject(rejection)),
+        }
+        self.take_up(now, effects);
     }
 
     fn accept(&self, plan: Checked<Plan>) -> Result<Terms, Declined> {

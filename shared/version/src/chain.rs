@@ -30,6 +30,8 @@ pub struct Chain {
 #[derive(Clone, Copy, Debug)]
 struct Version {
     state: StateHash,
+    /// The place of the step that made it the newest one; 0 for version 0.
+    index: u64,
     /// The best loss of it and the issued versions that it descends from.
     best_loss_micro: Option<u64>,
 }
@@ -38,7 +40,7 @@ impl Chain {
     /// The chain of a task of which nothing has happened yet: version 0, round 0.
     pub fn new(genesis: Genesis) -> Self {
         let (task, head) = (genesis.task(), genesis.head());
-        let first = Version { state: genesis.initial, best_loss_micro: None };
+        let first = Version { state: genesis.initial, index: 0, best_loss_micro: None };
         Self {
             genesis,
             task,
@@ -56,15 +58,16 @@ impl Chain {
     /// [`ChainError`]; nothing has changed then.
     pub fn extend(&mut self, header: &Signed<Header>) -> Result<Checked<Header>, ChainError> {
         let checked = self.check(header)?;
+        let index = checked.index;
         match checked.outcome {
             Outcome::Issued { state, gate, .. } => {
                 let best =
                     self.best_loss_micro().map_or(gate.loss_micro, |b| b.min(gate.loss_micro));
-                self.versions.push(Version { state, best_loss_micro: Some(best) });
+                self.versions.push(Version { state, index, best_loss_micro: Some(best) });
             }
             Outcome::RolledBack { to, state } => {
                 let best_loss_micro = self.known(to).and_then(|version| version.best_loss_micro);
-                self.versions.push(Version { state, best_loss_micro });
+                self.versions.push(Version { state, index, best_loss_micro });
             }
             Outcome::Refused { .. } | Outcome::Aborted { .. } => {}
         }
@@ -188,6 +191,13 @@ impl Chain {
     /// The state of any version, also of one that was rolled back.
     pub fn state_of(&self, version: VersionNumber) -> Option<StateHash> {
         self.known(version).map(|version| version.state)
+    }
+
+    /// The place of the last step that made a version with this state the newest one; 0 for version 0,
+    /// none for a state of no version.
+    pub fn place_of(&self, state: StateHash) -> Option<u64> {
+        let version = self.versions.iter().rev().find(|version| version.state == state)?;
+        Some(version.index)
     }
 
     /// The best loss, in millionths of a nat per token, of the issued versions that the newest one

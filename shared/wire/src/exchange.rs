@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    chain::{Genesis, Header, RoundResult},
-    id::{ContentHash, StateHash, TaskId},
+    chain::{Genesis, Header, RoundRecord, RoundResult},
+    id::{ContentHash, RecordHash, StateHash, TaskId},
     plan::Plan,
     round::{
         Advertise, Agreement, Consistency, Contribution, Enrol, Inbox, LedgerHead, MemberList,
@@ -84,6 +84,8 @@ pub enum Request {
         /// The first byte wanted; a multiple of the slice size.
         offset: u64,
     },
+    /// Node → coordinator: the evidence of one step of the chain.
+    Record(RecordHash),
 }
 
 /// The answer to a [`Request`].
@@ -111,6 +113,8 @@ pub enum Response {
     Slice(Vec<u8>),
     /// Not given, and why.
     Refused(Refusal),
+    /// The evidence of a step.
+    Record(Box<RoundRecord>),
 }
 
 /// Why a request was not granted.
@@ -155,6 +159,6 @@ impl Request {
 }
 
 impl Response {
-    /// The most bytes of one response: a slice of 1 MiB with its hashes.
-    pub const LIMIT: usize = (1 << 20) + (1 << 17);
+    /// The most bytes of one response: the evidence of a sum of 2²⁰ values of 32 bits.
+    pub const LIMIT: usize = RoundRecord::LIMIT + (1 << 17);
 }

@@ -8,7 +8,7 @@ use protocol::{
     job::{UnmaskJob, Unmasked},
     node,
 };
-use wire::{ToCoordinator, ToNode};
+use wire::{Header, RoundRecord, Signed, ToCoordinator, ToNode};
 
 use crate::disk::NodeDisk;
 
@@ -62,6 +62,18 @@ pub trait Behaviour {
         bytes
     }
 
+    /// The coordinator serves headers to a node.
+    fn serve_headers(&mut self, node: usize, headers: Vec<Signed<Header>>) -> Vec<Signed<Header>> {
+        let _ = node;
+        headers
+    }
+
+    /// The coordinator serves the evidence of a step to a node; none: it has it no longer.
+    fn serve_record(&mut self, node: usize, record: RoundRecord) -> Option<RoundRecord> {
+        let _ = node;
+        Some(record)
+    }
+
     /// Whether a node's program is the shipped one: of others nothing is asked but that they harm nobody.
     fn is_honest(&self, node: usize) -> bool {
         let _ = node;
@@ -70,6 +82,13 @@ pub trait Behaviour {
 
     /// Whether the coordinator's program is the shipped one.
     fn has_honest_coordinator(&self) -> bool {
+        true
+    }
+
+    /// Whether a node is told the history that everybody is told: of another one, signed by the
+    /// coordinator itself, a node cannot know, and no invariant can be asked for it.
+    fn tells_one_history(&self, node: usize) -> bool {
+        let _ = node;
         true
     }
 

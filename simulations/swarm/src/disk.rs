@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use privacy::{EntryKind, SavedState, read_ledger};
 use protocol::{coordinator, node, node::journal::Journal};
-use wire::{ContentHash, Header, LedgerHead, NodeId, Signed, StateHash, TaskId, Transcript};
+use wire::{
+    ContentHash, Header, LedgerHead, NodeId, RecordHash, RoundRecord, Signed, StateHash, TaskId,
+    Transcript,
+};
 
 /// What a node has on its disk.
 #[derive(Clone, Default)]
@@ -18,7 +21,7 @@ pub struct NodeDisk {
     pub journal: Option<Journal>,
     /// The chain.
     pub headers: Vec<Signed<Header>>,
-    /// The newest version's state.
+    /// The last state that is known of the chain's versions.
     pub state: Option<Vec<u8>>,
 }
 
@@ -66,6 +69,8 @@ pub struct CoordinatorDisk {
     pub headers: Vec<Signed<Header>>,
     /// Every version's state, by its hash.
     pub states: BTreeMap<StateHash, Vec<u8>>,
+    /// The evidence of every sum, by its hash.
+    pub records: BTreeMap<RecordHash, RoundRecord>,
     /// The round that is going on.
     pub round: Option<Transcript>,
     /// The rounds that are over.
@@ -81,7 +86,8 @@ impl CoordinatorDisk {
         match record {
             Record::Round(transcript) => self.round = Some(*transcript),
             Record::Heads(heads) => self.heads = heads,
-            Record::Step { header, record: _, state } => {
+            Record::Step { header, record, state } => {
+                self.records.extend(record.map(|record| (record.hash(), *record)));
                 self.headers.push(header);
                 if let Some(state) = state {
                     self.keep_state(state);

@@ -73,7 +73,7 @@ pub const PERSIST_CHARGE: &str = "persisting a charge";
 pub const PERSIST_RECOVERY: &str = "persisting the recovered ledger";
 
 /// What a node can be stopped at. A persisted round is named for the message that it precedes.
-pub const NODE_EFFECTS: [&str; 25] = [
+pub const NODE_EFFECTS: [&str; 26] = [
     "persisting Advertise",
     "sending Advertise",
     "persisting SealedShares",
@@ -98,6 +98,7 @@ pub const NODE_EFFECTS: [&str; 25] = [
     "preparing its contribution",
     "fetching headers",
     "fetching a state",
+    "fetching a record",
     "starting",
 ];
 
@@ -155,6 +156,7 @@ fn name_node_effect(effect: &node::Effect, upcoming: &'static str) -> Option<&'s
         Effect::Work(Job::Contribute(_)) => "preparing its contribution",
         Effect::FetchHeaders { .. } => "fetching headers",
         Effect::FetchState(_) => "fetching a state",
+        Effect::FetchRecord(_) => "fetching a record",
         Effect::Reject(_) | Effect::Report(_) => return None,
     })
 }

@@ -201,11 +201,12 @@ impl Faults {
                 self.mix.coordinator_crash *= 8.0;
                 true
             }
-            "fetching headers" | "fetching a state" => {
+            "fetching headers" | "fetching a record" => {
                 self.mix.lost = self.mix.lost.max(0.3);
                 true
             }
-            "persisting a rollback" => {
+            // Nodes miss results, or the operator rolls back.
+            "persisting a rollback" | "fetching a state" => {
                 self.mix.rolls_back = self.mix.rolls_back.max(0.3);
                 true
             }

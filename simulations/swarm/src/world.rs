@@ -11,7 +11,9 @@ use protocol::{
 };
 use rand::{Rng, RngExt};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
-use wire::{Header, NodeId, Signed, StateHash, ToCoordinator, ToNode};
+use wire::{
+    Header, NodeId, RecordHash, RoundRecord, Signed, StateHash, ToCoordinator, ToNode,
+};
 
 use crate::{
     behaviour::Behaviour,
@@ -64,6 +66,7 @@ struct NodeProgram {
     /// What was asked for and has not come.
     wants_headers: Option<u64>,
     wants_state: Option<StateHash>,
+    wants_record: Option<RecordHash>,
 }
 
 /// The coordinator's program.
@@ -87,6 +90,8 @@ enum Happening {
     GetsHeaders { node: usize, life: u64, headers: Vec<Signed<Header>> },
     AsksState { node: usize, epoch: u64, hash: StateHash },
     GetsState { node: usize, life: u64, hash: StateHash, bytes: Vec<u8> },
+    AsksRecord { node: usize, epoch: u64, hash: RecordHash },
+    GetsRecord { node: usize, life: u64, hash: RecordHash, record: Option<Box<RoundRecord>> },
     NodeAlarm { node: usize, life: u64, at: Time },
     NodeTrained { node: usize, life: u64, order: Box<TrainOrder> },
     NodeWorks { node: usize, life: u64, job: Box<Job> },
@@ -181,6 +186,8 @@ impl World {
             GetsHeaders { node, life, headers } => self.get_headers(node, life, headers),
             AsksState { node, epoch, hash } => self.serve_state(node, epoch, hash),
             GetsState { node, life, hash, bytes } => self.get_state(node, life, hash, bytes),
+            AsksRecord { node, epoch, hash } => self.serve_record(node, epoch, hash),
+            GetsRecord { node, life, hash, record } => self.get_record(node, life, hash, record),
             NodeAlarm { node, life, at } => self.ring_node(node, life, at),
             NodeTrained { node, life, order } => self.finish_training(node, life, &order),
             NodeWorks { node, life, job } => self.run_job(node, life, *job),
@@ -284,6 +291,7 @@ impl NodeProgram {
             alarm: None,
             wants_headers: None,
             wants_state: None,
+            wants_record: None,
         }
     }
 }

@@ -82,7 +82,7 @@ async fn what_is_too_long_is_not_sent() {
     let ask = node.handle.request(key(COORDINATOR), hello());
     let answer = async {
         let (_, _, reply) = coordinator.next_request().await;
-        reply.send(Response::Slice(vec![0; 2 << 20]))
+        reply.send(Response::Slice(vec![0; Response::LIMIT + 1]))
     };
     let (response, sent) = within("the answer", async { tokio::join!(ask, answer) }).await;
     assert!(matches!(sent, Err(RequestError::TooLarge { limit: Response::LIMIT, .. })));

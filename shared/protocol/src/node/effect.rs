@@ -3,8 +3,8 @@
 use grid::Q40;
 use privacy::Clipped;
 use wire::{
-    Header, MemberIndex, ModelHash, Plan, Recipe, Round, RoundRecord, Signed, StateHash,
-    ToCoordinator, ToNode, VersionNumber,
+    Header, MemberIndex, ModelHash, Plan, Recipe, RecordHash, Round, RoundRecord, Signed,
+    StateHash, ToCoordinator, ToNode, VersionNumber,
 };
 
 use super::{Declined, journal::Journal};
@@ -22,6 +22,13 @@ pub enum Input {
     Headers(Vec<Signed<Header>>),
     /// A state's bytes that were asked for.
     State(Vec<u8>),
+    /// The evidence of a step that was asked for.
+    Record {
+        /// What was asked for.
+        hash: RecordHash,
+        /// The evidence; none where the coordinator no longer has it.
+        record: Option<Box<RoundRecord>>,
+    },
     /// The ordered training is done.
     Trained(Trained),
     /// The ordered training failed or was given up; why is the program's to tell its owner.
@@ -59,6 +66,8 @@ pub enum Effect {
     },
     /// Ask the coordinator for the bytes of this state.
     FetchState(StateHash),
+    /// Ask the coordinator for the evidence of this step.
+    FetchRecord(RecordHash),
     /// Count a peer's fault.
     Reject(Rejection),
     /// Tell the owner.
@@ -72,13 +81,13 @@ pub enum Record {
     Round(Journal),
     /// Bytes to append to the ledger file.
     Ledger(Vec<u8>),
-    /// Steps of the chain, and the newest version's state.
+    /// Steps of the chain, and the last state that is known of its versions.
     Chain {
         /// To append, in order.
         headers: Vec<Signed<Header>>,
         /// The evidence of the last of them.
         record: Option<Box<RoundRecord>>,
-        /// The newest version's state, where it is new.
+        /// The state up to which the chain's versions are known, where it is new.
         state: Option<Vec<u8>>,
     },
 }
@@ -208,8 +217,19 @@ pub enum Event {
         /// Which version.
         version: VersionNumber,
     },
-    /// A new version was taken by its hash alone, because the version before is not here.
+    /// A version was taken by its hash alone: by a node that joins, or because the coordinator no
+    /// longer has the evidence of a step that this node has missed.
     AdoptedByHash {
+        /// Which version.
+        version: VersionNumber,
+    },
+    /// The coordinator has made an earlier version's state the newest version.
+    Restored {
+        /// Which version it is now.
+        version: VersionNumber,
+    },
+    /// A signed version is not what its own published sum gives: this node goes no further with it.
+    DoesNotFollow {
         /// Which version.
         version: VersionNumber,
     },

@@ -3,7 +3,7 @@
 
 use version::{Chain, ChainError, State};
 use wire::{
-    Checked, Header, Outcome, Round, RoundRecord, RoundResult, Signed, StateHash, VersionNumber,
+    Checked, Header, Outcome, RecordHash, Round, RoundRecord, RoundResult, Signed, StateHash,
 };
 
 use super::{Effect, Event, Record};
@@ -12,10 +12,20 @@ use crate::{
     rejection::Rejection,
 };
 
-/// The verified chain, and the newest version's state where it is known.
+/// The verified chain, and how far its versions are known.
+///
+/// Headers may be ahead of states: a node that has missed steps fetches the evidence of each, in
+/// order, and recomputes from the last state that it knows. By its hash alone a state is taken where
+/// nothing is known yet (a node that joins), where the coordinator no longer has the evidence, and
+/// where a rollback names a version of the chain.
 pub(super) struct History {
     chain: Chain,
+    /// The state after the step at the place `known`.
     state: Option<State>,
+    /// The place of the last step that is in the state; the genesis has 0.
+    known: u64,
+    /// The coordinator no longer has the evidence of the step after `known`.
+    gone: bool,
 }
 
 /// What a result did.
@@ -44,26 +54,78 @@ impl Followed {
 
 impl History {
     pub fn new(chain: Chain, state: Option<State>) -> Self {
-        let state = state.filter(|state| state.hash() == chain.state());
-        Self { chain, state }
+        let place = |state: &State| chain.place_of(state.hash());
+        let known = state.as_ref().and_then(place);
+        let state = state.filter(|_| known.is_some());
+        let mut history = Self { chain, state, known: known.unwrap_or(0), gone: false };
+        history.pass_idle_steps();
+        history
     }
 
     pub fn chain(&self) -> &Chain {
         &self.chain
     }
 
+    /// The newest version's state, once every step up to it is known.
     pub fn state(&self) -> Option<&State> {
-        self.state.as_ref()
+        self.state.as_ref().filter(|_| self.known + 1 == self.chain.next_index())
+    }
+
+    /// Whether no version's state is known yet.
+    pub fn is_joining(&self) -> bool {
+        self.state.is_none()
     }
 
     pub fn want_headers(&self, effects: &mut Vec<Effect>) {
         effects.push(Effect::FetchHeaders { from: self.chain.next_index() });
     }
 
-    /// Asks for the newest version's bytes where they are missing.
-    pub fn want_state(&self, effects: &mut Vec<Effect>) {
-        if self.state.is_none() {
-            effects.push(Effect::FetchState(self.chain.state()));
+    /// Asks for the first thing that is missing between what is known and the head of the chain.
+    pub fn ask(&self, effects: &mut Vec<Effect>) {
+        if let Some(state) = self.wanted_state() {
+            effects.push(Effect::FetchState(state));
+        } else if let Some((_, record, _)) = self.next_sum() {
+            effects.push(Effect::FetchRecord(record));
+        }
+    }
+
+    /// The state that only its hash can bring.
+    fn wanted_state(&self) -> Option<StateHash> {
+        if self.is_joining() || self.gone {
+            return Some(self.chain.state());
+        }
+        match self.next_step()?.outcome {
+            Outcome::RolledBack { state, .. } => Some(state),
+            _ => None,
+        }
+    }
+
+    /// The first step that is not known.
+    fn next_step(&self) -> Option<Checked<Header>> {
+        let header = self.chain.from(self.known + 1).first()?;
+        header.check(self.chain.genesis().coordinator).ok()
+    }
+
+    /// The same, where it has a sum: with its evidence, and the state that it names.
+    fn next_sum(&self) -> Option<(Checked<Header>, RecordHash, StateHash)> {
+        let header = self.next_step()?;
+        match header.outcome {
+            Outcome::Issued { record, state, .. } => Some((header, record, state)),
+            Outcome::Refused { record, candidate, .. } => Some((header, record, candidate)),
+            Outcome::Aborted { .. } | Outcome::RolledBack { .. } => None,
+        }
+    }
+
+    /// Goes past steps that leave the state as it is and need no evidence.
+    fn pass_idle_steps(&mut self) {
+        let Some(hash) = self.state.as_ref().map(State::hash) else { return };
+        while let Some(header) = self.next_step() {
+            match header.outcome {
+                Outcome::Aborted { .. } => {}
+                Outcome::RolledBack { state, .. } if state == hash => {}
+                _ => return,
+            }
+            self.known = header.index;
         }
     }
 
@@ -80,16 +142,25 @@ impl History {
             }
             Err(error) => return Followed::rejected(chain_fault(&error)),
         };
-        let next = match self.recompute(&header, result.record.as_ref()) {
-            Ok(next) => next,
-            Err(rejection) => return Followed::rejected(rejection),
+        let Some(state) = self.state() else {
+            // Steps before it are still being fetched: its turn will come.
+            let rejection = self.catch_up(std::slice::from_ref(&result.header), effects);
+            if self.is_joining() || self.gone {
+                self.ask(effects);
+            }
+            return Followed { rejection, round: Some(header.round), summed: false };
         };
-        self.adopt(&header, result.record.clone(), next, effects)
+        let record = result.record.as_ref();
+        match self.recompute(state, &header, record) {
+            Ok(next) => self.adopt(&header, record.cloned(), next, effects),
+            Err(rejection) => Followed::rejected(rejection),
+        }
     }
 
-    /// The state after this step: none where it does not change or cannot be computed here.
+    /// The state after this step: none where it does not change.
     fn recompute(
         &self,
+        state: &State,
         header: &Checked<Header>,
         record: Option<&RoundRecord>,
     ) -> Result<Option<State>, Rejection> {
@@ -107,7 +178,6 @@ impl History {
         if plan.head != header.parent || plan.round != header.round {
             return Err(Rejection::DoesNotFollow);
         }
-        let Some(state) = &self.state else { return Ok(None) };
         let next = version::next_state(state, plan, evidence.survivors.len(), &record.sum)
             .map_err(|_| Rejection::DoesNotFollow)?;
         if next.hash() == expected { Ok(Some(next)) } else { Err(Rejection::DoesNotFollow) }
@@ -123,28 +193,36 @@ impl History {
         if let Err(error) = self.chain.extend(header.signed()) {
             return Followed::rejected(chain_fault(&error));
         }
-        let mut state = None;
-        match header.outcome {
-            Outcome::Issued { .. } => {
-                state = next.as_ref().map(State::encode);
-                self.state = next;
-            }
-            Outcome::RolledBack { .. } => self.state = None,
-            Outcome::Refused { .. } | Outcome::Aborted { .. } => {}
-        }
-        let recomputed = state.is_some();
+        let state = self.know(header, next);
         effects.push(Effect::Persist(Record::Chain {
             headers: vec![header.signed().clone()],
             record: record.map(Box::new),
             state,
         }));
-        effects.push(Effect::Report(event(header, recomputed)));
-        self.want_state(effects);
+        effects.push(Effect::Report(event(header)));
+        self.ask(effects);
         let summed = matches!(header.outcome, Outcome::Issued { .. } | Outcome::Refused { .. });
         Followed { rejection: None, round: Some(header.round), summed }
     }
 
-    /// How a round ended, where the chain says so: whether it gave a sum.
+    /// Remembers what a step has given; the bytes of a new state.
+    fn know(&mut self, header: &Header, next: Option<State>) -> Option<Vec<u8>> {
+        let mut bytes = None;
+        match header.outcome {
+            Outcome::Issued { .. } => {
+                bytes = next.as_ref().map(State::encode);
+                self.state = next;
+                self.known = header.index;
+            }
+            Outcome::Refused { .. } => self.known = header.index,
+            Outcome::Aborted { .. } | Outcome::RolledBack { .. } => {}
+        }
+        self.pass_idle_steps();
+        bytes
+    }
+
+    /// How a round ended, where the chain says so: whether it gave a sum, which only its evidence
+    /// shows.
     pub fn ending_of(&self, round: Round) -> Option<bool> {
         if round == Round(0) || self.chain.last_round() < round {
             return None;
@@ -156,11 +234,10 @@ impl History {
             header.round <= round && !matches!(header.outcome, Outcome::RolledBack { .. })
         })?;
         let summed = matches!(ending.outcome, Outcome::Issued { .. } | Outcome::Refused { .. });
-        Some(summed && ending.round == round)
+        Some(summed && ending.round == round && ending.index <= self.known)
     }
 
-    /// Takes headers that were missed. Their states are not recomputed: the newest is fetched by
-    /// its hash, and whoever reports says so.
+    /// Takes headers that were missed. Their states follow, one by one, from their evidence.
     pub fn catch_up(
         &mut self,
         headers: &[Signed<Header>],
@@ -178,43 +255,85 @@ impl History {
             }
             taken.push(header.clone());
         }
-        if taken.is_empty() {
-            return fault;
+        if !taken.is_empty() {
+            self.pass_idle_steps();
+            let (headers, record, state) = (taken, None, None);
+            effects.push(Effect::Persist(Record::Chain { headers, record, state }));
         }
-        let newest = self.chain.state();
-        self.state.take_if(|state| state.hash() != newest);
-        effects.push(Effect::Persist(Record::Chain { headers: taken, record: None, state: None }));
-        self.want_state(effects);
         fault
     }
 
-    fn was_version(&self, state: StateHash) -> bool {
-        let versions = (0..self.chain.version().0).rev().map(VersionNumber);
-        versions.into_iter().any(|version| self.chain.state_of(version) == Some(state))
+    /// Takes the evidence of the first step that is not known, and recomputes; the round of the step,
+    /// if that is done. What comes for another step was asked for before: it is not looked at.
+    pub fn take_record(
+        &mut self,
+        hash: RecordHash,
+        record: Option<&RoundRecord>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Option<Round>, Rejection> {
+        let next = self.next_sum().filter(|(_, wanted, _)| *wanted == hash);
+        let (Some((header, ..)), Some(state)) = (next, &self.state) else { return Ok(None) };
+        let Some(record) = record else {
+            self.do_without(effects);
+            return Ok(None);
+        };
+        let next = match self.recompute(state, &header, Some(record)) {
+            Ok(next) => next,
+            Err(rejection) => {
+                if record.hash() == hash {
+                    let version = header.version;
+                    effects.push(Effect::Report(Event::DoesNotFollow { version }));
+                }
+                return Err(rejection);
+            }
+        };
+        self.gone = false;
+        if let Some(bytes) = self.know(&header, next) {
+            let (headers, record) = (Vec::new(), Some(Box::new(record.clone())));
+            effects.push(Effect::Persist(Record::Chain { headers, record, state: Some(bytes) }));
+            effects.push(Effect::Report(Event::Adopted { version: header.version }));
+        }
+        self.ask(effects);
+        Ok(Some(header.round))
     }
 
-    /// Takes the bytes of the newest version's state, if they are its.
+    /// The evidence of the next step is gone: the newest version is taken by its hash.
+    fn do_without(&mut self, effects: &mut Vec<Effect>) {
+        if self.state.as_ref().is_some_and(|state| state.hash() == self.chain.state()) {
+            self.known = self.chain.next_index() - 1;
+        } else {
+            self.gone = true;
+            self.ask(effects);
+        }
+    }
+
+    /// Takes the bytes of a state that only its hash can bring, if they are its.
     pub fn take_state(&mut self, bytes: &[u8], effects: &mut Vec<Effect>) -> Option<Rejection> {
-        if self.state.is_some() {
-            return None;
-        }
-        let wanted: StateHash = self.chain.state();
-        match State::decode(bytes) {
+        let wanted = self.wanted_state()?;
+        let state = match State::decode(bytes) {
+            Ok(state) if state.hash() == wanted => state,
             // Asked for before the chain went on.
-            Ok(state) if state.hash() != wanted && self.was_version(state.hash()) => None,
-            Ok(state) if state.hash() == wanted => {
-                self.state = Some(state);
-                effects.push(Effect::Persist(Record::Chain {
-                    headers: Vec::new(),
-                    record: None,
-                    state: Some(bytes.to_vec()),
-                }));
-                let version = self.chain.version();
-                effects.push(Effect::Report(Event::AdoptedByHash { version }));
-                None
-            }
-            _ => Some(Rejection::DoesNotFollow),
-        }
+            Ok(state) if self.chain.place_of(state.hash()).is_some() => return None,
+            _ => return Some(Rejection::DoesNotFollow),
+        };
+        let event = if self.is_joining() || self.gone {
+            self.known = self.chain.next_index() - 1;
+            Event::AdoptedByHash { version: self.chain.version() }
+        } else {
+            let header = self.next_step()?;
+            self.known = header.index;
+            Event::Restored { version: header.version }
+        };
+        (self.state, self.gone) = (Some(state), false);
+        self.pass_idle_steps();
+        effects.push(Effect::Persist(Record::Chain {
+            headers: Vec::new(),
+            record: None,
+            state: Some(bytes.to_vec()),
+        }));
+        effects.push(Effect::Report(event));
+        self.ask(effects);
+        None
     }
 }
 
@@ -227,14 +346,10 @@ fn chain_fault(error: &ChainError) -> Rejection {
     }
 }
 
-fn event(header: &Checked<Header>, recomputed: bool) -> Event {
+fn event(header: &Checked<Header>) -> Event {
     let round = header.round;
     match header.outcome {
-        Outcome::Issued { .. } if recomputed => Event::Adopted { version: header.version },
-        Outcome::Issued { .. } => Event::NoVersion {
-            round,
-            why: "the version before is not here: the new one will be fetched by its hash",
-        },
+        Outcome::Issued { .. } => Event::Adopted { version: header.version },
         Outcome::Refused { .. } => {
             Event::NoVersion { round, why: "the candidate failed the gate; the charge stays spent" }
         }

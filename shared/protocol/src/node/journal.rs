@@ -101,6 +101,16 @@ impl Journal {
         true
     }
 
+    /// The sum of a round that had ended here without one has been verified after all; whether that
+    /// must be persisted.
+    pub(super) fn summed(&mut self, round: Round) -> bool {
+        let late = self.round == round && self.ended && self.unfinished > 0;
+        if late {
+            self.unfinished = 0;
+        }
+        late
+    }
+
     pub(super) fn forgive(&mut self) {
         self.unfinished = 0;
     }

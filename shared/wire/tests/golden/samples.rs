@@ -122,6 +122,12 @@ fn exchanges() -> Vec<Sample> {
             Response::LIMIT,
             &Response::State { content: CONTENT, length: 84_212 },
         ),
+        plain("request_record", Request::LIMIT, &Request::Record(RecordHash([0x61; 32]))),
+        plain(
+            "response_record",
+            Response::LIMIT,
+            &Response::Record(Box::new(record_of_the_round())),
+        ),
         plain("response_slice", Response::LIMIT, &Response::Slice(vec![0x77; 40])),
         plain("response_refused", Response::LIMIT, &Response::Refused(Refusal::InvalidInvite)),
         plain("gossip_plan", Gossip::LIMIT, &Gossip::Plan(signed(plan(), &coordinator))),

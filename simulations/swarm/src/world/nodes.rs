@@ -93,14 +93,12 @@ impl World {
         Some(chain)
     }
 
-    /// The newest version's state, where the disk has it; everybody has that of version 0.
+    /// The last state that the disk has; everybody has that of version 0.
     fn read_state(&self, node: usize, chain: &Chain) -> Option<State> {
         let kept = self.nodes[node].disk.state.as_deref();
         let kept = kept.map(|bytes| State::decode(bytes).expect("a state that was kept decodes"));
-        [kept, Some(crate::scenario::initial_state())]
-            .into_iter()
-            .flatten()
-            .find(|state| state.hash() == chain.state())
+        let known = kept.filter(|state| chain.place_of(state.hash()).is_some());
+        Some(known.unwrap_or_else(crate::scenario::initial_state))
     }
 
     fn fail_to_start(&mut self, node: usize, error: &str) {
@@ -115,7 +113,9 @@ impl World {
         machine.handle(input, self.now, &mut effects);
         self.outcome.steps += 1;
         self.perform_for_node(node, effects);
-        if let Some(machine) = &self.nodes[node].machine {
+        if let Some(machine) = &self.nodes[node].machine
+            && self.behaviour.tells_one_history(node)
+        {
             self.invariants.node_stepped(self.now, node, machine);
         }
     }
@@ -178,6 +178,10 @@ impl World {
                 self.nodes[node].wants_state = Some(hash);
                 self.ask_again(node);
             }
+            Effect::FetchRecord(hash) => {
+                self.nodes[node].wants_record = Some(hash);
+                self.ask_again(node);
+            }
             Effect::Reject(_) | Effect::Report(_) => {}
         }
     }
@@ -211,6 +215,7 @@ impl World {
         program.alarm = None;
         program.wants_headers = None;
         program.wants_state = None;
+        program.wants_record = None;
         self.break_link(node);
         let after = self.between(50, 4_000);
         self.later(after, Happening::NodeStarts { node });

@@ -1,7 +1,7 @@
 //! Connections and messages: what is sent arrives late, twice, out of order, or not at all.
 
 use protocol::{coordinator, node};
-use wire::{Header, Signed, StateHash, ToCoordinator, ToNode};
+use wire::{Header, RecordHash, RoundRecord, Signed, StateHash, ToCoordinator, ToNode};
 
 use super::{Happening, Sent, World};
 use crate::{
@@ -166,6 +166,10 @@ impl World {
             let after = self.links[node].delay(&mut self.rng);
             self.later(after, Happening::AsksState { node, epoch, hash });
         }
+        if let Some(hash) = self.nodes[node].wants_record {
+            let after = self.links[node].delay(&mut self.rng);
+            self.later(after, Happening::AsksRecord { node, epoch, hash });
+        }
     }
 
     pub(super) fn serve_headers(&mut self, node: usize, epoch: u64, from: u64) {
@@ -174,6 +178,7 @@ impl World {
         }
         let skipped = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
         let headers = self.coordinator.disk.headers.get(skipped..).unwrap_or_default().to_vec();
+        let headers = self.behaviour.serve_headers(node, headers);
         let (after, life) = (self.links[node].delay(&mut self.rng), self.nodes[node].life);
         self.later(after, Happening::GetsHeaders { node, life, headers });
     }
@@ -204,5 +209,31 @@ impl World {
         self.nodes[node].wants_state.take_if(|wanted| *wanted == hash);
         self.line(|| format!("node {node} gets a state"));
         self.tell_node(node, node::Input::State(bytes));
+    }
+
+    pub(super) fn serve_record(&mut self, node: usize, epoch: u64, hash: RecordHash) {
+        if self.links[node].epoch != epoch || self.coordinator.machine.is_none() {
+            return;
+        }
+        let record = self.coordinator.disk.records.get(&hash).cloned();
+        let record = record.and_then(|record| self.behaviour.serve_record(node, record));
+        let record = record.map(Box::new);
+        let (after, life) = (self.links[node].delay(&mut self.rng), self.nodes[node].life);
+        self.later(after, Happening::GetsRecord { node, life, hash, record });
+    }
+
+    pub(super) fn get_record(
+        &mut self,
+        node: usize,
+        life: u64,
+        hash: RecordHash,
+        record: Option<Box<RoundRecord>>,
+    ) {
+        if self.nodes[node].life != life {
+            return;
+        }
+        self.nodes[node].wants_record.take_if(|wanted| *wanted == hash);
+        self.line(|| format!("node {node} gets a record"));
+        self.tell_node(node, node::Input::Record { hash, record });
     }
 }

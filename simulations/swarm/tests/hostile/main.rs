@@ -4,6 +4,7 @@
 //! aggregation collected there), and asserts that it is refused and counted, that no invariant breaks,
 //! and that the swarm issues versions again when it is over.
 
+mod catching_up;
 mod coordinator_lies;
 mod forged;
 mod ledgers;
