@@ -38,6 +38,9 @@ pub struct Status {
     pub refused: Option<Refused>,
     /// Whether the node has no link to another node, and so could not see a fork by itself.
     pub fork_blind: bool,
+    /// Files with headers of other histories that the coordinator has signed.
+    #[serde(default)]
+    pub forks: Vec<String>,
     /// What happened last, newest last.
     pub events: Vec<String>,
 }

@@ -11,7 +11,7 @@ use protocol::node::{Record, journal::Journal};
 use serde::{Deserialize, Serialize};
 use store::{ChainFile, Contents, Snapshot};
 use version::{Chain, State};
-use wire::{CoordinatorId, Genesis, TaskId};
+use wire::{CoordinatorId, Genesis, Header, Signed, TaskId};
 
 /// What was learned on joining; fixed from then on but for the addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,7 @@ pub struct TaskFiles {
     coordinator: CoordinatorId,
     journal: Snapshot,
     states: Arc<Contents>,
+    forks: PathBuf,
 }
 
 impl Task {
@@ -107,6 +108,7 @@ impl Task {
             coordinator,
             journal: Snapshot::open(&self.path.join("round"))?,
             states: Arc::new(Contents::open(&self.path.join("states"))?),
+            forks: self.path.join("forks"),
         };
         let saved = Saved { state: files.state(&chain)?, journal: files.journal()?, chain };
         Ok((files, saved))
@@ -130,6 +132,7 @@ impl TaskFiles {
     pub fn persist(&mut self, record: &Record) -> anyhow::Result<()> {
         match record {
             Record::Ledger(_) => Ok(()),
+            Record::Fork(header) => keep_fork(&self.forks, header),
             Record::Round(journal) => Ok(self.journal.write(&wire::encode(journal))?),
             Record::Chain { headers, state, .. } => {
                 let content = state.as_ref().map(|bytes| self.states.put(bytes)).transpose()?;
@@ -143,6 +146,21 @@ impl TaskFiles {
                 Ok(())
             }
         }
+    }
+
+    /// The files that hold headers of other histories, signed by the coordinator.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn forks(&self) -> anyhow::Result<Vec<PathBuf>> {
+        if !self.forks.exists() {
+            return Ok(Vec::new());
+        }
+        let entries = std::fs::read_dir(&self.forks)?;
+        let mut files =
+            entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+        files.sort();
+        Ok(files)
     }
 
     /// Where a state that is being fetched is put together.
@@ -169,5 +187,71 @@ impl TaskFiles {
         wire::decode(&bytes, JOURNAL_LIMIT)
             .map(Some)
             .context("the present round's file is damaged: move `round` away to stay out of it")
+    }
+}
+
+/// Keeps a header of another history under its hash; the one that it contradicts is in the chain.
+fn keep_fork(folder: &Path, header: &Signed<Header>) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
+    let file = folder.join(wire::HeaderHash(header.hash()).to_string());
+    Ok(program::write_secret(&file, &wire::encode(header))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+    use wire::{
+        AbortReason, AdapterKind, AdapterSpec, Checked, HeaderHash, ModelHash, Outcome, Projection,
+        Round, VersionNumber,
+    };
+
+    use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::from_bytes(&[3; 32])
+    }
+
+    fn genesis() -> Genesis {
+        Genesis {
+            name: "test".into(),
+            coordinator: CoordinatorId(key().verifying_key().to_bytes()),
+            base: ModelHash([1; 32]),
+            adapter: AdapterSpec {
+                kind: AdapterKind::FfaLora,
+                rank: 4,
+                alpha: 8,
+                targets: vec![Projection::Q],
+                seed: [2; 32],
+            },
+            dimension: 2,
+            initial: State::initial(vec![0.0; 2]).hash(),
+        }
+    }
+
+    #[test]
+    fn evidence_of_a_fork_survives_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let joined = Joined { genesis: genesis(), addresses: Vec::new() };
+        let task = Task::create(folder.path(), joined).unwrap();
+        let (mut files, _) = task.files().unwrap();
+        assert_eq!(files.forks().unwrap(), [PathBuf::new(); 0]);
+        let header = Header {
+            task: task.id(),
+            index: 1,
+            round: Round(1),
+            version: VersionNumber(0),
+            parent: HeaderHash([9; 32]),
+            outcome: Outcome::Aborted { reason: AbortReason::Interrupted },
+        };
+        let header = Checked::sign(header, &key());
+        files.persist(&Record::Fork(header.signed().clone())).unwrap();
+        drop(files);
+        let (files, saved) = task.files().unwrap();
+        let [file] = &files.forks().unwrap()[..] else { panic!("one file") };
+        let bytes = std::fs::read(file).unwrap();
+        let kept: Signed<Header> = wire::decode(&bytes, 4096).unwrap();
+        assert_eq!(&kept, header.signed());
+        assert!(saved.chain.headers().is_empty(), "it is no part of the chain");
     }
 }

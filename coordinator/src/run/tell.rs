@@ -109,8 +109,23 @@ fn words(event: &Event, chain: &Chain) -> String {
             nats(gate.loss_micro),
             nats(gate.limit_micro)
         ),
-        Event::Aborted { round, reason } => {
+        Event::Aborted { round, reason, spoilt_by } if spoilt_by.is_empty() => {
             format!("round {round} was aborted: {}", explain(*reason))
+        }
+        Event::Aborted { round, reason, spoilt_by } => {
+            let names: Vec<String> = spoilt_by.iter().map(NodeId::short).collect();
+            format!("round {round} was aborted: {}; by {}", explain(*reason), names.join(", "))
+        }
+        Event::LeftOut { round, node } => {
+            format!("round {round}: node {} is left out: it has spoilt the last ones", node.short())
+        }
+        Event::Disagreed { round, one, other } => format!(
+            "round {round}: shares between node {} and node {} do not fit: one of the two is wrong",
+            one.short(),
+            other.short()
+        ),
+        Event::Spoilt { round, node } => {
+            format!("round {round}: node {} was found out", node.short())
         }
         Event::Resumed { round } => {
             format!("round {round} is finished after a restart: its sum was fixed already")
@@ -150,9 +165,19 @@ fn value(event: &Event, chain: &Chain) -> Value {
                 "loss": micro(gate.loss_micro), "limit": micro(gate.limit_micro)
             })
         }
-        Event::Aborted { round, reason } => json!({
-            "event": "aborted", "round": round.0, "reason": format!("{reason:?}"), "why": explain(*reason)
+        Event::Aborted { round, reason, spoilt_by } => json!({
+            "event": "aborted", "round": round.0, "reason": format!("{reason:?}"), "why": explain(*reason),
+            "spoilt_by": spoilt_by.iter().map(NodeId::to_string).collect::<Vec<_>>()
         }),
+        Event::LeftOut { round, node } => {
+            json!({ "event": "left_out", "round": round.0, "node": node.to_string() })
+        }
+        Event::Disagreed { round, one, other } => json!({
+            "event": "disagreed", "round": round.0, "nodes": [one.to_string(), other.to_string()]
+        }),
+        Event::Spoilt { round, node } => {
+            json!({ "event": "spoilt", "round": round.0, "node": node.to_string() })
+        }
         Event::Resumed { round } => json!({ "event": "resumed", "round": round.0 }),
         Event::CannotRollBack { to } => json!({ "event": "cannot_roll_back", "to": to.0 }),
     }

@@ -54,6 +54,12 @@ fn told(running: bool, paused: bool, status: Option<&Status>) -> String {
     if let Some(refused) = &status.refused {
         lines.push(format!("refused   round {}: {}", refused.round, refused.why));
     }
+    if let Some(first) = status.forks.first() {
+        let count = human::plural(status.forks.len() as u64, "header");
+        lines.push(format!(
+            "FORK      the coordinator has signed two histories: {count} of another one kept, the first in {first}; show it to the others"
+        ));
+    }
     if status.fork_blind {
         lines.push(
             "forks     not seen from here: this node has a link to its coordinator alone".into(),

@@ -1,6 +1,7 @@
 //! The loop that owns the machine.
 
 use std::{
+    collections::BTreeSet,
     sync::LazyLock,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -13,7 +14,6 @@ use protocol::{
 };
 use store::Folder;
 use tokio::sync::mpsc;
-use version::ChainError;
 use wire::{Gossip, Refusal, Request, Response, ToNode};
 
 use super::{
@@ -65,6 +65,8 @@ struct Running {
     events: Events,
     inputs: mpsc::Receiver<Input>,
     coordinator: PeerKey,
+    /// The other nodes that this one has a connection with.
+    links: BTreeSet<PeerKey>,
     /// When the conversations were last changed, as far as was looked at.
     chats_changed: Option<SystemTime>,
 }
@@ -126,8 +128,16 @@ impl Running {
             output,
             rejections: 0,
         };
-        let mut running =
-            Self { home, machine, performer, events, inputs, coordinator, chats_changed: None };
+        let mut running = Self {
+            home,
+            machine,
+            performer,
+            events,
+            inputs,
+            coordinator,
+            links: BTreeSet::new(),
+            chats_changed: None,
+        };
         if let Some(told) = told {
             note(told);
         }
@@ -190,11 +200,14 @@ impl Running {
                     .say("the coordinator is gone: waiting for it to come back")?;
                 self.write_status()
             }
-            NetworkEvent::Connected(_) => {
-                self.performer.status.fork_blind = false;
-                Ok(())
+            NetworkEvent::Connected(peer) => {
+                self.links.insert(peer);
+                self.write_status()
             }
-            NetworkEvent::Disconnected(_) => Ok(()),
+            NetworkEvent::Disconnected(peer) => {
+                self.links.remove(&peer);
+                self.write_status()
+            }
             NetworkEvent::Rejected { from, why } => {
                 self.performer.rejections += 1;
                 tracing::debug!(?from, ?why, "a peer was wrong");
@@ -237,22 +250,8 @@ impl Running {
     fn hear_gossip(&mut self, message: Gossip) -> anyhow::Result<()> {
         match message {
             Gossip::Plan(_) => Ok(()),
-            Gossip::Head(header) => {
-                let fork = matches!(
-                    self.machine.chain().check(&header),
-                    Err(ChainError::Fork { .. } | ChainError::Parent { .. })
-                );
-                if fork {
-                    let line = "FORK: the coordinator has signed two histories; keep both and tell the others";
-                    self.performer.status.note(line.into());
-                    note(line);
-                }
-                self.write_status()
-            }
-            Gossip::LedgerHead(head) if head.claimed_signer() == self.machine.id() => {
-                self.handle(Input::Message(ToNode::LaterHead(head)))
-            }
-            Gossip::LedgerHead(_) => Ok(()),
+            Gossip::Head(header) => self.handle(Input::Header(header)),
+            Gossip::LedgerHead(head) => self.handle(Input::LedgerHead(head)),
         }
     }
 
@@ -283,6 +282,7 @@ impl Running {
     }
 
     fn write_status(&mut self) -> anyhow::Result<()> {
+        let forks = self.performer.files.forks()?.iter().map(|f| f.display().to_string()).collect();
         let status = &mut self.performer.status;
         let before = status.clone();
         let traffic = self.performer.network.traffic();
@@ -291,6 +291,8 @@ impl Running {
             true => self.machine.waits_for().into(),
             false => "a connection to the coordinator".into(),
         };
+        status.fork_blind = self.links.is_empty();
+        status.forks = forks;
         status.round = self.machine.round().0;
         status.version = chain.version().0;
         status.head = chain.head().to_string();
@@ -311,7 +313,6 @@ fn first_status(machine: &Node) -> Status {
         node: machine.id().to_string(),
         process: std::process::id(),
         task: machine.chain().genesis().name.clone(),
-        fork_blind: true,
         ..Status::default()
     }
 }

@@ -43,7 +43,9 @@ impl Fetcher {
             let record = match own.network.request(own.coordinator, Request::Record(hash)).await {
                 Ok(Response::Record(record)) => Some(record),
                 Err(RequestError::Refused(Refusal::NotFound)) => None,
-                Ok(_) => return tracing::warn!("the coordinator answered something else than a record"),
+                Ok(_) => {
+                    return tracing::warn!("the coordinator answered something else than a record");
+                }
                 Err(error) => return tracing::debug!(%error, "no record"),
             };
             let _ = own.inputs.send(Input::Record { hash, record }).await;

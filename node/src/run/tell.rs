@@ -42,6 +42,13 @@ fn line(event: &Event) -> String {
             "version {version} REFUSED: it does not follow from its own published sum; this node takes part in nothing that builds on it"
         ),
         Event::NoVersion { round, why } => format!("round {round}: no new version: {why}"),
+        Event::LedgerForked { node } => format!(
+            "node {} has shown two ledgers of one length: one of them was restored from a backup; it was told",
+            node.short()
+        ),
+        Event::Forked { index } => format!(
+            "FORK: the coordinator has signed another history, different from step {index} on; the evidence is kept (`status` names the file): show it to the others"
+        ),
         Event::LedgerWasRolledBack { later } => format!(
             "others have seen {later} entries of this node's ledger: it was restored from a backup; the missing rounds were charged at the largest cost"
         ),

@@ -12,6 +12,7 @@
 
 mod agreeing;
 mod collecting;
+mod conduct;
 mod confirming;
 mod context;
 mod effect;
@@ -34,6 +35,7 @@ use wire::{
 
 use agreeing::Agreeing;
 use collecting::Collecting;
+use conduct::Conduct;
 use confirming::Confirming;
 use context::Context;
 pub use effect::{Effect, Event, Input, Record};
@@ -75,6 +77,7 @@ pub struct Coordinator {
     present: BTreeSet<NodeId>,
     heads: BTreeMap<NodeId, Checked<LedgerHead>>,
     pace: Pace,
+    conduct: Conduct,
     phase: Phase,
 }
 
@@ -113,6 +116,7 @@ impl Coordinator {
         let mut coordinator = Self {
             key,
             pace: Pace::new(settings.windows),
+            conduct: Conduct::default(),
             settings,
             last_round: chain.last_round(),
             chain,
@@ -242,8 +246,16 @@ impl Coordinator {
                 effects.push(Effect::Reject { from, why: Rejection::NotAMember });
             }
             Ok(head) if head.task == self.chain.task() => {
-                let newer = self.heads.get(&owner).is_none_or(|k| k.sequence < head.sequence);
-                if newer {
+                let known = self.heads.get(&owner);
+                let forked = known.filter(|k| k.sequence == head.sequence && k.head != head.head);
+                if let Some(known) = forked {
+                    // One of the two is not its owner's any more: it learns so, and charges for it.
+                    for head in [known, &head] {
+                        let message = ToNode::LaterHead(head.signed().clone());
+                        effects.push(Effect::Send { to: owner, message });
+                    }
+                    effects.push(Effect::Reject { from: owner, why: Rejection::Fork });
+                } else if known.is_none_or(|k| k.sequence < head.sequence) {
                     if from != owner {
                         let message = ToNode::LaterHead(head.signed().clone());
                         effects.push(Effect::Send { to: owner, message });
@@ -269,10 +281,18 @@ impl Coordinator {
             present: &self.present,
             heads: &mut self.heads,
             pace: &mut self.pace,
+            conduct: &mut self.conduct,
             now,
             effects,
         };
+        let before = context.effects.len();
+        let rang = matches!(step, Step::Wake);
         self.phase = phase.handle(step, &mut context);
+        // An alarm that rang early is set again.
+        let set = effects[before..].iter().any(|effect| matches!(effect, Effect::Wake(_)));
+        if let Some(at) = self.phase.alarm(now).filter(|at| rang && !set && *at > now) {
+            effects.push(Effect::Wake(at));
+        }
     }
 }
 
@@ -288,6 +308,19 @@ impl Phase {
             Self::Revealing(phase) => phase.handle(step, context),
             Self::Unmasking(phase) => phase.handle(step, context),
             Self::Judging(phase) => phase.handle(step, context),
+        }
+    }
+
+    /// When the phase must look at the clock again.
+    fn alarm(&self, now: Time) -> Option<Time> {
+        match self {
+            Self::Recruiting(phase) => Some(phase.alarm()),
+            Self::Sharing(phase) => Some(phase.alarm()),
+            Self::Confirming(phase) => Some(phase.alarm()),
+            Self::Collecting(phase) => Some(phase.alarm()),
+            Self::Agreeing(phase) => Some(phase.alarm()),
+            Self::Revealing(phase) => Some(phase.alarm(now)),
+            Self::Resting | Self::Unmasking(_) | Self::Judging(_) => None,
         }
     }
 

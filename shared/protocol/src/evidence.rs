@@ -131,6 +131,9 @@ pub fn explain(reason: AbortReason) -> &'static str {
         AbortReason::TooFewContributions => "too few contributions arrived in time",
         AbortReason::TooFewAgreements => "too few survivors agreed on who survived",
         AbortReason::TooFewReveals => "too few valid shares were revealed to unmask the sum",
+        AbortReason::NoThreshold => {
+            "no threshold fits the roster's size with the plan's `corrupt` and `dropout`"
+        }
         AbortReason::Interrupted => "the coordinator was restarted in the middle of it",
     }
 }

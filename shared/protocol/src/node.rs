@@ -20,9 +20,8 @@ mod dealing;
 mod effect;
 mod history;
 pub mod journal;
+mod seen;
 mod training;
-
-use std::collections::BTreeMap;
 
 use ed25519_dalek::SigningKey;
 use privacy::Ledger;
@@ -41,6 +40,7 @@ use dealing::Dealing;
 pub use effect::{Effect, Event, Input, Job, Output, Record, TrainOrder, Trained};
 use history::History;
 use journal::{Journal, Repeat};
+use seen::Seen;
 use training::Training;
 
 use crate::{policy::Policy, policy::Refusal, rejection::Rejection, terms::Terms, time::Time};
@@ -72,8 +72,7 @@ pub struct Node {
     history: History,
     journal: Journal,
     trained: Option<Trained>,
-    /// The longest ledger that each member has shown since the program started.
-    seen: BTreeMap<NodeId, Checked<LedgerHead>>,
+    seen: Seen,
     /// A plan that builds on steps of the chain, or on a state, that are being fetched.
     pending: Option<Checked<Plan>>,
     phase: Phase,
@@ -105,7 +104,7 @@ impl Node {
         let id = NodeId(key.verifying_key().to_bytes());
         let history = History::new(chain, state);
         let mut journal = journal.unwrap_or_default();
-        let dropped = journal.drop_unsent(&ledger);
+        let dropped = journal.drop_unsent(&ledger) | journal.drop_keyless();
         let ending = history.ending_of(journal.round());
         let ended = ending.is_some_and(|summed| journal.end(summed));
         if dropped || ended {
@@ -124,7 +123,7 @@ impl Node {
             history,
             journal,
             trained: None,
-            seen: BTreeMap::new(),
+            seen: Seen::default(),
             pending: None,
             phase: Phase::Waiting,
             paused: false,
@@ -143,6 +142,8 @@ impl Node {
                 self.take_up(now, effects);
             }
             Input::Record { hash, record } => self.catch_up_one(hash, record, now, effects),
+            Input::LedgerHead(head) => self.hear_head(&head, now, effects),
+            Input::Header(header) => self.history.compare(&header, effects),
             Input::Pause => self.paused = true,
             Input::Resume => self.paused = false,
             Input::Conversations(any) => self.has_conversations = any,
@@ -365,6 +366,20 @@ impl Node {
         }
     }
 
+    /// Somebody tells of a ledger: of this node's own, or of one that its owner may show shorter again.
+    fn hear_head(&mut self, head: &Signed<LedgerHead>, now: Time, effects: &mut Vec<Effect>) {
+        if head.claimed_signer() == self.id {
+            return self.charge_missing(head, now, effects);
+        }
+        match head.check(head.claimed_signer()) {
+            Ok(head) if head.task == self.history.chain().task() => {
+                context::tell_of(self.seen.heard(&head), effects);
+            }
+            Ok(_) => effects.push(Effect::Reject(Rejection::OtherTask)),
+            Err(error) => effects.push(Effect::Reject(error.into())),
+        }
+    }
+
     fn reject_if(&self, rejection: Option<Rejection>, effects: &mut Vec<Effect>) {
         effects.extend(rejection.map(Effect::Reject));
     }
@@ -381,7 +396,14 @@ impl Node {
             now,
             effects,
         };
+        let before = context.effects.len();
+        let rang = matches!(step, Step::Wake);
         self.phase = phase.handle(step, &mut context);
+        // An alarm that rang early is set again.
+        let set = effects[before..].iter().any(|effect| matches!(effect, Effect::Wake(_)));
+        if let Some(at) = self.phase.alarm().filter(|at| rang && !set && *at > now) {
+            effects.push(Effect::Wake(at));
+        }
     }
 }
 
@@ -420,6 +442,15 @@ impl Phase {
             Self::AwaitingSurvivors(phase) => phase.handle(step, context),
             Self::AwaitingAgreements(phase) => phase.handle(step, context),
             Self::AwaitingResult(phase) => phase.handle(step, context),
+        }
+    }
+
+    /// When the phase must look at the clock again.
+    fn alarm(&self) -> Option<Time> {
+        match self {
+            Self::Advertising(phase) => Some(phase.alarm()),
+            Self::Holding(phase) => Some(phase.alarm()),
+            _ => None,
         }
     }
 

@@ -60,6 +60,9 @@ pub enum Rejection {
     /// A header, record or state that does not follow from what is known.
     #[error("does not follow from the version before")]
     DoesNotFollow,
+    /// No answer, where the round could not go on without it.
+    #[error("did not answer, or not well, and the round was lost")]
+    Missing,
     /// A version chain that differs from the one that is known.
     #[error("a fork: another history than the one that is known")]
     Fork,
@@ -88,6 +91,7 @@ impl Rejection {
             Self::BadDealing(_) => 17,
             Self::DoesNotFollow => 18,
             Self::Fork => 19,
+            Self::Missing => 20,
         }
     }
 }

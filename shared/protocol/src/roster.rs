@@ -1,6 +1,8 @@
 //! The roster of a round, checked: who takes part, with which keys, in which order. Both sides
 //! read it with the same function.
 
+use std::collections::BTreeSet;
+
 use secagg::{EphemeralPublic, Thresholds};
 use wire::{
     Checked, CoordinatorId, LedgerHead, MemberIndex, MemberSet, NodeId, Roster, RosterHash, Signed,
@@ -67,6 +69,11 @@ impl RosterView {
     /// One member.
     pub fn member(&self, index: MemberIndex) -> Option<&Member> {
         self.members.get(index.get())
+    }
+
+    /// The ids of some members.
+    pub fn ids(&self, members: MemberSet) -> BTreeSet<NodeId> {
+        members.iter().filter_map(|member| Some(self.member(member)?.id)).collect()
     }
 
     /// A node's place, if it is on the roster.

@@ -15,7 +15,7 @@ pub const ROSTER_MIN: usize = 4;
 pub const SIGMA_MIN: u64 = 2;
 
 /// Why a plan makes no round, whatever the policy.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 pub enum PlanFault {
     /// Made for another task, base model, adapter or dimension than the genesis fixes.
     #[error("the plan's {0} is not the one of the task's genesis")]
@@ -52,6 +52,9 @@ pub enum PlanFault {
         /// Honest noise shares.
         honest: u16,
     },
+    /// The server's rule has terms without a meaning: no version could follow from the sum.
+    #[error("the plan's server rule: {0}")]
+    Server(version::VersionError),
     /// The cost cannot be computed.
     #[error("the plan's cost: {0}")]
     Cost(privacy::PrivacyError),
@@ -86,6 +89,7 @@ impl Terms {
         }
         let (corrupt, dropout) = check_cohort(&plan)?;
         check_room(&grid, sigma)?;
+        version::check_server(plan.server).map_err(PlanFault::Server)?;
         let charge = ChargeTerms {
             task: plan.task,
             round: plan.round,
@@ -127,6 +131,12 @@ impl Terms {
         let honest = usize::from(self.plan.noise.honest);
         survivors >= usize::from(cohort.survivors_min)
             && survivors.saturating_sub(corrupt) >= honest
+    }
+
+    /// ⌊γ·|roster|⌋: how many members of a roster may lie.
+    pub fn corrupt_most(&self, roster: usize) -> usize {
+        let cohort = &self.plan.cohort;
+        usize::from(cohort.corrupt_numerator) * roster / usize::from(cohort.corrupt_denominator)
     }
 
     /// The fewest survivors for a roster of this size.

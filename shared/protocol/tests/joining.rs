@@ -1,16 +1,16 @@
-//! What a node fetches when it knows nothing yet: all headers first, then one state by its hash.
+//! What a node fetches when it knows nothing yet, and what it keeps of another history.
 
 use ed25519_dalek::SigningKey;
 use privacy::{Ledger, SavedState};
 use protocol::{
     Node, Policy, Preset, Time,
     coordinator::coordinator_id,
-    node::{Effect, Event, Input, NodeStart},
+    node::{Effect, Event, Input, NodeStart, Record},
 };
 use version::{Chain, State};
 use wire::{
-    AbortReason, AdapterKind, AdapterSpec, Checked, Genesis, Header, ModelHash, Outcome, Projection,
-    Round, Signed, VersionNumber,
+    AbortReason, AdapterKind, AdapterSpec, Checked, Genesis, Header, LedgerHash, LedgerHead,
+    ModelHash, Outcome, Projection, Round, Signed, ToCoordinator, VersionNumber,
 };
 
 fn key() -> SigningKey {
@@ -110,4 +110,61 @@ fn whoever_joins_takes_all_headers_then_the_newest_version_by_its_hash_and_says_
     // From here on nothing is taken by its hash, and nothing is missing.
     assert_eq!(tell(Input::State(initial().encode())), [""; 0]);
     assert_eq!(tell(Input::Headers(Vec::new())), [""; 0]);
+}
+
+/// A header that another node tells of, and that only another history can hold.
+#[test]
+fn a_fork_that_is_heard_of_is_kept_once() {
+    let (chain, headers) = history();
+    let mut effects = Vec::new();
+    let mut node = joining(&mut effects);
+    node.handle(Input::Headers(headers.clone()), Time(1), &mut effects);
+    let header = |index, parent| {
+        let outcome = Outcome::Aborted { reason: AbortReason::TooFewShares };
+        let (task, round, version) = (chain.task(), Round(9), VersionNumber(0));
+        let header = Header { task, index, round, version, parent, outcome };
+        Checked::sign(header, &key()).signed().clone()
+    };
+    let mut kept = |header: &Signed<Header>| {
+        let mut effects = Vec::new();
+        node.handle(Input::Header(header.clone()), Time(2), &mut effects);
+        let kept = effects.iter().filter(
+            |effect| matches!(effect, Effect::Persist(Record::Fork(other)) if other == header),
+        );
+        (kept.count(), seen(effects))
+    };
+    let told = |index| vec![format!("{:?}", Event::Forked { index })];
+    let (second, next) = (header(1, genesis().head()), header(3, genesis().head()));
+    assert_eq!(kept(&second), (1, told(1)), "another one in its place");
+    assert_eq!(kept(&second), (0, Vec::new()), "once");
+    assert_eq!(kept(&next), (1, told(3)), "another head before it");
+    for known_or_later in [&headers[0], &header(3, chain.head()), &header(9, chain.head())] {
+        assert_eq!(kept(known_or_later), (0, Vec::new()));
+    }
+    let forged = Checked::sign(
+        second.check(second.claimed_signer()).unwrap().into_value(),
+        &SigningKey::from_bytes(&[9; 32]),
+    );
+    assert_eq!(kept(forged.signed()), (0, Vec::new()), "somebody else's signature");
+}
+
+/// What was heard shows a ledger that was rolled back; two heads of one length are told.
+#[test]
+fn heads_that_are_heard_of_are_told_to_the_owner_where_they_contradict() {
+    let mut node = joining(&mut Vec::new());
+    let other = SigningKey::from_bytes(&[8; 32]);
+    let mut tell = |task, sequence, hash| {
+        let head = LedgerHead { task, sequence, head: LedgerHash([hash; 32]) };
+        let head = Checked::sign(head, &other).signed().clone();
+        let mut effects = Vec::new();
+        node.handle(Input::LedgerHead(head), Time(1), &mut effects);
+        let sent =
+            effects.iter().filter(|e| matches!(e, Effect::Send(ToCoordinator::LaterHead(_))));
+        (sent.count(), effects.iter().filter(|e| matches!(e, Effect::Reject(_))).count())
+    };
+    let task = genesis().task();
+    assert_eq!(tell(task, 5, 5), (0, 0));
+    assert_eq!(tell(task, 4, 4), (0, 0), "old news");
+    assert_eq!(tell(task, 5, 6), (1, 0), "two ledgers of one length");
+    assert_eq!(tell(wire::TaskId([7; 32]), 9, 9), (0, 1));
 }

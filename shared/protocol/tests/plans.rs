@@ -128,6 +128,28 @@ fn a_sum_that_would_wrap_around_is_a_fault() {
     assert!(matches!(louder, PlanFault::SumDoesNotFit { .. }), "{louder}");
 }
 
+/// Such a round would spend everybody's budget on a sum that nothing can follow from.
+#[test]
+fn a_server_rule_without_meaning_is_a_fault() {
+    let rule = |rule| read(|plan| plan.server.rule = rule).map(drop);
+    let tau_q32 = 1;
+    let (half, one) = (ONE_Q32 / 2, ONE_Q32);
+    let adam =
+        |beta1_q32, beta2_q32, tau_q32| ServerRule::FedAdam { beta1_q32, beta2_q32, tau_q32 };
+    let yogi =
+        |beta1_q32, beta2_q32, tau_q32| ServerRule::FedYogi { beta1_q32, beta2_q32, tau_q32 };
+    for meaningless in [
+        ServerRule::FedAvgM { momentum_q32: one },
+        ServerRule::FedAdagrad { tau_q32: 0 },
+        adam(one, half, tau_q32),
+        adam(half, u64::MAX, tau_q32),
+        yogi(half, half, 0),
+    ] {
+        assert!(matches!(rule(meaningless), Err(PlanFault::Server(_))), "{meaningless:?}");
+    }
+    assert_eq!(rule(adam(half, half, tau_q32)), Ok(()));
+}
+
 /// Pitfall 9: below σ = 2 the accounting does not hold.
 #[test]
 fn too_little_noise_is_a_fault() {

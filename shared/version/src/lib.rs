@@ -35,5 +35,6 @@ mod step;
 pub use chain::Chain;
 pub use error::{ChainError, VersionError};
 pub use gate::gate;
+pub use rule::check_server;
 pub use state::State;
 pub use step::{mean_update, next_state};

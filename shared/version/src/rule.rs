@@ -21,6 +21,22 @@ use wire::{ServerOptimizer, ServerRule};
 
 use crate::{State, VersionError, state::Moments};
 
+/// Whether a rule's terms have a meaning, whatever the state.
+///
+/// # Errors
+/// [`VersionError::Decay`] for a rate that keeps everything or more, [`VersionError::ZeroTau`].
+pub fn check_server(server: ServerOptimizer) -> Result<(), VersionError> {
+    match server.rule {
+        ServerRule::FedAvg => Ok(()),
+        ServerRule::FedAvgM { momentum_q32 } => Decay::new("momentum", momentum_q32).map(drop),
+        ServerRule::FedAdagrad { tau_q32 } => floor(tau_q32).map(drop),
+        ServerRule::FedAdam { beta1_q32, beta2_q32, tau_q32 }
+        | ServerRule::FedYogi { beta1_q32, beta2_q32, tau_q32 } => {
+            AdaptiveTerms::new(beta1_q32, beta2_q32, tau_q32).map(drop)
+        }
+    }
+}
+
 /// The state one step on. The caller has checked that `mean` has as many values as the state.
 pub(crate) fn advance(
     state: &State,
@@ -227,8 +243,11 @@ mod tests {
 
     #[test]
     fn terms_without_meaning_are_refused() {
-        let refused =
-            |rule| advance(&State::initial(vec![0.0]), optimizer(rule), &[1.0]).unwrap_err();
+        let refused = |rule| {
+            let error = advance(&State::initial(vec![0.0]), optimizer(rule), &[1.0]).unwrap_err();
+            assert_eq!(check_server(optimizer(rule)), Err(error.clone()), "said before any sum");
+            error
+        };
         let decay = |name, value_q32| VersionError::Decay { name, value_q32 };
         let (one, above) = (ONE_Q32, u64::MAX);
         assert_eq!(refused(ServerRule::FedAvgM { momentum_q32: one }), decay("momentum", one));

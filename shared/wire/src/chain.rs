@@ -138,6 +138,8 @@ pub enum AbortReason {
     TooFewReveals,
     /// The coordinator was restarted before the sum was fixed.
     Interrupted,
+    /// No threshold fits the roster's size with the plan's corrupt members and dropout.
+    NoThreshold,
 }
 
 /// The evidence of one sum: whoever has the version before can compute the next from it.

@@ -9,8 +9,8 @@ use crate::{
     id::{ContentHash, RecordHash, StateHash, TaskId},
     plan::Plan,
     round::{
-        Advertise, Agreement, Consistency, Contribution, Enrol, Inbox, LedgerHead, MemberList,
-        Reveal, Roster, SealedShares, Survivors,
+        Advertise, Agreement, Complaint, Consistency, Contribution, Enrol, Inbox, LedgerHead,
+        MemberList, Reveal, Roster, SealedShares, Survivors,
     },
     signed::Signed,
 };
@@ -32,6 +32,8 @@ pub enum ToCoordinator {
     Reveal(Signed<Reveal>),
     /// A later ledger head of a roster member than the one it advertised.
     LaterHead(Signed<LedgerHead>),
+    /// Phase 3b, instead of [`ToCoordinator::Consistency`].
+    Complaint(Signed<Complaint>),
 }
 
 /// What the coordinator sends to a node within a round.

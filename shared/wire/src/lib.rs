@@ -33,8 +33,9 @@ pub use plan::{
     Recipe, ServerOptimizer, ServerRule, TrainingOptimizer, Windows,
 };
 pub use round::{
-    Advertise, Agreement, Consistency, Contribution, Enrol, Inbox, LedgerHead, MemberList, Reveal,
-    RevealedShare, Roster, SealedShare, SealedShares, ShareKind, SharesClosed, Survivors,
+    Advertise, Agreement, Complaint, Consistency, Contribution, Enrol, Inbox, LedgerHead,
+    MemberList, Reveal, RevealedShare, Roster, SealedShare, SealedShares, ShareKind, SharesClosed,
+    Survivors,
 };
 pub use signed::{Checked, Signable, Signature, Signed, SignedError};
 pub use transcript::Transcript;

@@ -201,6 +201,25 @@ impl Signable for Consistency {
     type Signer = NodeId;
 }
 
+/// Phase 3b: the node stays out, because shares that were dealt to it do not open. Signed by the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Complaint {
+    /// Which task.
+    pub task: TaskId,
+    /// Which round.
+    pub round: Round,
+    /// The R2 and shares that it has seen.
+    pub closed: ClosedHash,
+    /// Whose shares do not open.
+    pub dealers: MemberSet,
+}
+
+impl Signable for Complaint {
+    const DOMAIN: &'static str = "murmuration complaint v1";
+    const LIMIT: usize = 128;
+    type Signer = NodeId;
+}
+
 /// Phase 4: clipped, quantised, noised, masked. Signed by the node.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contribution {

@@ -74,6 +74,16 @@ pub trait Behaviour {
         Some(record)
     }
 
+    /// How many milliseconds later than usual nodes find back to a coordinator that was restarted.
+    fn finds_back_after_ms(&self) -> u32 {
+        0
+    }
+
+    /// How many milliseconds too early every alarm rings.
+    fn rings_early_ms(&self) -> u64 {
+        0
+    }
+
     /// Whether a node's program is the shipped one: of others nothing is asked but that they harm nobody.
     fn is_honest(&self, node: usize) -> bool {
         let _ = node;

@@ -21,6 +21,8 @@ pub struct NodeDisk {
     pub journal: Option<Journal>,
     /// The chain.
     pub headers: Vec<Signed<Header>>,
+    /// Headers of other histories.
+    pub forks: Vec<Signed<Header>>,
     /// The last state that is known of the chain's versions.
     pub state: Option<Vec<u8>>,
 }
@@ -30,6 +32,7 @@ impl NodeDisk {
     pub fn keep(&mut self, record: node::Record) {
         match record {
             node::Record::Round(journal) => self.journal = Some(journal),
+            node::Record::Fork(header) => self.forks.push(header),
             node::Record::Ledger(bytes) => self.ledger.extend_from_slice(bytes.as_ref()),
             node::Record::Chain { headers, record: _, state } => {
                 self.headers.extend(headers);

@@ -147,6 +147,7 @@ fn name_node_effect(effect: &node::Effect, upcoming: &'static str) -> Option<&'s
     Some(match effect {
         Effect::Persist(Record::Round(_)) => upcoming,
         Effect::Persist(Record::Ledger(_)) => PERSIST_CHARGE,
+        Effect::Persist(Record::Fork(_)) => "persisting a fork",
         Effect::Persist(Record::Chain { .. }) => "persisting a step of the chain",
         Effect::Send(message) => sending(message),
         Effect::Wake(_) => "setting its alarm",
@@ -170,6 +171,7 @@ fn persisting(message: &ToCoordinator) -> &'static str {
         ToCoordinator::Agreement(_) => "persisting Agreement",
         ToCoordinator::Reveal(_) => "persisting Reveal",
         ToCoordinator::LaterHead(_) => "persisting LaterHead",
+        ToCoordinator::Complaint(_) => "persisting Complaint",
     }
 }
 
@@ -183,6 +185,7 @@ pub fn sending(message: &ToCoordinator) -> &'static str {
         ToCoordinator::Agreement(_) => "sending Agreement",
         ToCoordinator::Reveal(_) => "sending Reveal",
         ToCoordinator::LaterHead(_) => "sending LaterHead",
+        ToCoordinator::Complaint(_) => "sending Complaint",
     }
 }
 

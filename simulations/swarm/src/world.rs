@@ -11,9 +11,7 @@ use protocol::{
 };
 use rand::{Rng, RngExt};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
-use wire::{
-    Header, NodeId, RecordHash, RoundRecord, Signed, StateHash, ToCoordinator, ToNode,
-};
+use wire::{Header, NodeId, RecordHash, RoundRecord, Signed, StateHash, ToCoordinator, ToNode};
 
 use crate::{
     behaviour::Behaviour,
@@ -205,6 +203,12 @@ impl World {
     /// Asks for something to happen after so many milliseconds.
     fn later(&mut self, after_ms: u32, happening: Happening) {
         self.queue.push(self.now + after_ms, happening);
+    }
+
+    /// When an alarm rings that was set to this time.
+    fn rings_at(&self, at: Time) -> Time {
+        let early = Time(at.0.saturating_sub(self.behaviour.rings_early_ms()));
+        early.max(self.now + 1).min(at)
     }
 
     fn between(&mut self, least_ms: u32, most_ms: u32) -> u32 {

@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
-use swarm::{Behaviour, Boundary, FaultMix, Moment, Scenario, Side, run, run_with};
+use swarm::{Behaviour, Boundary, FaultMix, Moment, Scenario, Side, disk::NodeDisk, run, run_with};
 use wire::{ToCoordinator, ToNode};
 
 const DEAF: usize = 2;
@@ -91,4 +91,74 @@ fn slow_cryptography_costs_rounds_and_nothing_more() {
         stayed_out += outcome.reports.get("StayedOut").copied().unwrap_or_default();
     }
     assert!(stayed_out > 0, "somebody was too slow");
+}
+
+/// A node that stopped with its advertisement in hand sent it when it was back, without the keys in it:
+/// the roster had a member that could not deal, and waited for it.
+#[test]
+fn an_advertisement_whose_keys_are_gone_is_not_sent() {
+    const STOPS: &[(Boundary, u32)] =
+        &[(Boundary { side: Side::Node, effect: "sending Advertise", moment: Moment::Before }, 3)];
+    let late = Rc::new(RefCell::new(Vec::new()));
+    let behaviour = Keyless { restarted: None, late: late.clone() };
+    let outcome = run_with(&Scenario::calm().crashing(STOPS), 1, Box::new(behaviour));
+    assert_eq!(outcome.violations, []);
+    assert_eq!(outcome.boundaries.len(), 1, "it stopped: {outcome}");
+    assert_eq!(*late.borrow(), [(); 0], "{outcome}");
+}
+
+struct Keyless {
+    /// Who was restarted, in which round.
+    restarted: Option<(usize, u64)>,
+    /// Advertisements of that round that it sent afterwards.
+    late: Rc<RefCell<Vec<()>>>,
+}
+
+impl Behaviour for Keyless {
+    fn starting(&mut self, node: usize, disk: &mut NodeDisk) {
+        let journal = disk.journal.as_ref();
+        self.restarted = self.restarted.or(journal.map(|journal| (node, journal.round().0)));
+    }
+
+    fn to_coordinator(&mut self, node: usize, message: ToCoordinator) -> Vec<ToCoordinator> {
+        if let ToCoordinator::Advertise(advertise) = &message {
+            let advertise = advertise.check(advertise.claimed_signer()).expect("an honest one");
+            if self.restarted == Some((node, advertise.round.0)) {
+                self.late.borrow_mut().push(());
+            }
+        }
+        vec![message]
+    }
+}
+
+/// An alarm that rang a little early was not set again: whoever waited for it waited for ever.
+#[test]
+fn an_alarm_that_rings_early_is_set_again() {
+    struct RingsEarly;
+    impl Behaviour for RingsEarly {
+        fn rings_early_ms(&self) -> u64 {
+            7
+        }
+    }
+    let outcome = run_with(&Scenario::calm(), 1, Box::new(RingsEarly));
+    assert_eq!(outcome.violations, [], "{outcome}");
+    assert!(outcome.versions == outcome.rounds && outcome.rounds >= 3, "{outcome}");
+}
+
+/// The window for shares began with the restart, while nodes were still on their way back.
+#[test]
+fn a_resumed_round_waits_until_its_survivors_are_back() {
+    struct FindsBackLate;
+    impl Behaviour for FindsBackLate {
+        fn finds_back_after_ms(&self) -> u32 {
+            20_000
+        }
+    }
+    const STOPS: &[(Boundary, u32)] =
+        &[coordinator(Moment::After, "persisting what fixes the sum")];
+    let scenario = Scenario { faulty_ms: 60_000, ..Scenario::calm().crashing(STOPS) };
+    let outcome = run_with(&scenario, 1, Box::new(FindsBackLate));
+    assert_eq!(outcome.violations, [], "{outcome}");
+    assert_eq!(outcome.boundaries.len(), 1, "it stopped: {outcome}");
+    assert!(!outcome.endings.contains_key("an abort: TooFewReveals"), "{outcome}");
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use wire::{
-    AbortReason, Agreement, Checked, MemberIndex, NodeId, SharesClosed, Signed, Survivors,
-    ToCoordinator, ToNode, Transcript,
+    AbortReason, Agreement, Checked, MemberIndex, MemberSet, NodeId, SharesClosed, Signed,
+    Survivors, ToCoordinator, ToNode, Transcript,
 };
 
 use super::{
@@ -44,6 +44,11 @@ impl Agreeing {
         context.wake(closes);
         let (opened, agreed) = (context.now, BTreeMap::new());
         Self { terms, transcript, roster, closed, survivors, agreed, opened, closes }
+    }
+
+    /// When it must look at the clock again.
+    pub fn alarm(&self) -> Time {
+        self.closes
     }
 
     pub fn question_for(&self, node: NodeId) -> Option<ToNode> {
@@ -102,9 +107,12 @@ impl Agreeing {
             false => context.pace.incomplete(pace::Phase::Survivors),
         }
         let count = agreed.len();
+        let agreeing: MemberSet = agreed.keys().copied().collect();
         transcript.agreements = agreed.into_values().collect();
         if count < roster.threshold() {
-            return context.abort(terms.round(), transcript, AbortReason::TooFewAgreements);
+            let missing = roster.ids(survivors.members.minus(agreeing));
+            let reason = AbortReason::TooFewAgreements;
+            return context.abort(terms.round(), transcript, reason, missing);
         }
         let fixed = Fixed { terms, transcript, roster, closed, survivors };
         Phase::Revealing(Revealing::begin(fixed, context))

@@ -16,6 +16,8 @@ pub(super) struct Collecting {
     transcript: Transcript,
     roster: RosterView,
     closed: Checked<SharesClosed>,
+    /// Who could not use what it was dealt, and stays out.
+    excused: MemberSet,
     contributed: BTreeMap<MemberIndex, Signed<Contribution>>,
     opened: Time,
     closes: Time,
@@ -27,6 +29,7 @@ impl Collecting {
         transcript: Transcript,
         roster: RosterView,
         closed: Checked<SharesClosed>,
+        excused: MemberSet,
         context: &mut Context<'_>,
     ) -> Self {
         let question = ToNode::Consistencies(transcript.consistencies.clone());
@@ -39,7 +42,12 @@ impl Collecting {
         let closes = context.now + windows.contribute_ms + windows.shares_ms / 2;
         context.wake(closes);
         let (opened, contributed) = (context.now, BTreeMap::new());
-        Self { terms, transcript, roster, closed, contributed, opened, closes }
+        Self { terms, transcript, roster, closed, excused, contributed, opened, closes }
+    }
+
+    /// When it must look at the clock again.
+    pub fn alarm(&self) -> Time {
+        self.closes
     }
 
     pub fn question_for(&self, node: NodeId) -> Option<ToNode> {
@@ -95,7 +103,7 @@ impl Collecting {
     }
 
     fn close(self, everybody: bool, context: &mut Context<'_>) -> Phase {
-        let Self { terms, mut transcript, roster, closed, contributed, opened, .. } = self;
+        let Self { terms, mut transcript, roster, closed, excused, contributed, opened, .. } = self;
         match everybody {
             true => context.pace.complete(pace::Phase::Contribute, opened, context.now),
             false => context.pace.incomplete(pace::Phase::Contribute),
@@ -105,7 +113,9 @@ impl Collecting {
         let enough = members.len() >= roster.threshold()
             && terms.survivors_suffice(members.len(), roster.size());
         if !enough {
-            return context.abort(terms.round(), transcript, AbortReason::TooFewContributions);
+            let missing = roster.ids(closed.members.minus(members).minus(excused));
+            let reason = AbortReason::TooFewContributions;
+            return context.abort(terms.round(), transcript, reason, missing);
         }
         let survivors = context.sign(Survivors {
             task: terms.plan().task,

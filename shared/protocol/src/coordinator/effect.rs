@@ -1,5 +1,7 @@
 //! What goes into a coordinator machine and what comes out: plain values.
 
+use std::collections::BTreeSet;
+
 use grid::Q40;
 use version::State;
 use wire::{
@@ -159,6 +161,31 @@ pub enum Event {
         round: Round,
         /// Why.
         reason: AbortReason,
+        /// Who was missing, or failed, where it could not go on.
+        spoilt_by: BTreeSet<NodeId>,
+    },
+    /// Whoever has spoilt the last rounds is left out of this one.
+    LeftOut {
+        /// Which round.
+        round: Round,
+        /// Who.
+        node: NodeId,
+    },
+    /// One member's word stands against another's: nobody can tell yet who is wrong.
+    Disagreed {
+        /// Which round.
+        round: Round,
+        /// Who could not use what it was dealt, or revealed what does not fit.
+        one: NodeId,
+        /// Who dealt it.
+        other: NodeId,
+    },
+    /// A member has spoilt a round that came to its end all the same.
+    Spoilt {
+        /// Which round.
+        round: Round,
+        /// Who.
+        node: NodeId,
     },
     /// An earlier round is finished after a restart.
     Resumed {

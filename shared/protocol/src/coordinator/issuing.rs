@@ -1,10 +1,11 @@
 //! Phase 6: the sum becomes a candidate, the gate judges it, and the chain gets its next header.
 
+use std::collections::BTreeSet;
+
 use ed25519_dalek::SigningKey;
-use secagg::SecaggError;
 use version::{Chain, State};
 use wire::{
-    AbortReason, Checked, GateResult, Header, MemberIndex, Outcome, Round, RoundRecord,
+    AbortReason, Checked, GateResult, Header, MemberIndex, NodeId, Outcome, Round, RoundRecord,
     RoundResult, ToNode,
 };
 
@@ -38,30 +39,28 @@ impl Unmasking {
 
     fn judge(self, unmasked: Unmasked, context: &mut Context<'_>) -> Phase {
         let Self { mut fixed } = self;
+        let mut spoilt_by = BTreeSet::new();
         for fault in unmasked.faults {
-            fixed.blame_revealer(fault, context);
+            spoilt_by.extend(fixed.blame_revealer(fault, context));
         }
-        if let Err(SecaggError::WrongSecret { owner, .. }) = unmasked.result {
-            fixed.blame_dealer(owner, context);
+        for owner in unmasked.lost.iter() {
+            spoilt_by.extend(fixed.blame_dealer(owner, context));
         }
         let packed =
             unmasked.result.ok().and_then(|sum| grid::pack(&sum, fixed.terms.grid.modulus()).ok());
         let Some(sum) = packed else {
-            return context.abort(
-                fixed.terms.round(),
-                fixed.transcript,
-                AbortReason::TooFewReveals,
-            );
+            let (round, reason) = (fixed.terms.round(), AbortReason::TooFewReveals);
+            return context.abort(round, fixed.transcript, reason, spoilt_by);
         };
         let survivors = fixed.survivors.members.len();
         let plan = fixed.terms.plan();
         let Ok(candidate) = version::next_state(context.state, plan, survivors, &sum) else {
-            return context.abort(
-                fixed.terms.round(),
-                fixed.transcript,
-                AbortReason::TooFewReveals,
-            );
+            let (round, reason) = (fixed.terms.round(), AbortReason::TooFewReveals);
+            return context.abort(round, fixed.transcript, reason, spoilt_by);
         };
+        context.mark(&spoilt_by, fixed.terms.round(), &mut fixed.transcript);
+        let finished = fixed.roster.ids(fixed.survivors.members);
+        finished.difference(&spoilt_by).for_each(|&node| context.conduct.finished(node));
         let record = RoundRecord {
             plan: plan.signed().clone(),
             roster: fixed.roster.signed().signed().clone(),
@@ -76,20 +75,27 @@ impl Unmasking {
 }
 
 impl Fixed {
-    /// A share that did not fit: counted for whoever revealed it.
-    fn blame_revealer(&mut self, fault: Fault, context: &mut Context<'_>) {
+    /// A share that did not fit: counted for whoever revealed it. Whoever is found out by it: it may
+    /// have been dealt so.
+    fn blame_revealer(&mut self, fault: Fault, context: &mut Context<'_>) -> Vec<NodeId> {
         let node = self.roster.member(fault.revealer).map(|member| member.id);
         context.report(Event::Faulty { round: self.terms.round(), fault, node });
         if let Some(node) = node {
             context.reject(node, Rejection::BadShare(fault.revealer), &mut self.transcript);
         }
+        match (node, self.roster.member(fault.owner)) {
+            (Some(node), Some(owner)) => {
+                context.disagree(node, owner.id, &self.terms, self.roster.size())
+            }
+            _ => Vec::new(),
+        }
     }
 
-    /// Shares that agree on another secret than was announced: counted for whoever dealt them.
-    fn blame_dealer(&mut self, owner: MemberIndex, context: &mut Context<'_>) {
-        if let Some(member) = self.roster.member(owner) {
-            context.reject(member.id, Rejection::BadDealing(owner), &mut self.transcript);
-        }
+    /// Shares that do not give the secret which was announced: counted for whoever dealt them.
+    fn blame_dealer(&mut self, owner: MemberIndex, context: &mut Context<'_>) -> Option<NodeId> {
+        let node = self.roster.member(owner)?.id;
+        context.reject(node, Rejection::BadDealing(owner), &mut self.transcript);
+        Some(node)
     }
 }
 

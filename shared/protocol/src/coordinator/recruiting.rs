@@ -1,7 +1,7 @@
 //! Phases 0 to 2: the plan is out; nodes train, then advertise. The roster closes when everybody
 //! present has advertised, or with the window.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wire::{
     AbortReason, Advertise, MAX_MEMBERS, MemberIndex, NodeId, Roster, Signed, ToCoordinator,
@@ -38,6 +38,11 @@ impl Recruiting {
         let closes = now + windows.train_ms + windows.advertise_ms + windows.shares_ms / 2;
         effects.push(Effect::Wake(closes));
         Self { terms, transcript, advertised: BTreeMap::new(), opened: now, closes }
+    }
+
+    /// When it must look at the clock again.
+    pub fn alarm(&self) -> Time {
+        self.closes
     }
 
     pub fn question_for(&self, node: NodeId) -> Option<ToNode> {
@@ -96,23 +101,55 @@ impl Recruiting {
     }
 
     fn close_if_due(self, context: &mut Context<'_>) -> Phase {
+        let round = self.terms.round();
+        let is_welcome = |node: &NodeId| !context.conduct.is_left_out(*node, round);
+        let welcome = self.advertised.keys().filter(|node| is_welcome(node)).count();
+        // Nobody waits for those who will be left out, unless they are needed.
+        let spare = self.is_enough(welcome);
+        let has_come = |node: &NodeId| self.advertised.contains_key(node);
         let everybody = self.advertised.len() >= ROSTER_MIN
-            && context.present.iter().all(|node| self.advertised.contains_key(node));
+            && context.present.iter().all(|node| has_come(node) || spare && !is_welcome(node));
         if everybody || context.now >= self.closes {
             return self.close(everybody, context);
         }
         Phase::Recruiting(self)
     }
 
+    fn is_enough(&self, members: usize) -> bool {
+        members >= ROSTER_MIN && members >= self.terms.survivors_needed(members)
+    }
+
+    /// Who will be on the roster: whoever has spoilt the last rounds is left out, if that leaves enough.
+    fn choose(&self, context: &mut Context<'_>) -> BTreeMap<NodeId, Signed<Advertise>> {
+        let round = self.terms.round();
+        let (left_out, chosen): (BTreeMap<_, _>, BTreeMap<_, _>) = self
+            .advertised
+            .clone()
+            .into_iter()
+            .partition(|(node, _)| context.conduct.is_left_out(*node, round));
+        if !self.is_enough(chosen.len()) || self.terms.thresholds(chosen.len()).is_err() {
+            return self.advertised.clone();
+        }
+        left_out.into_keys().for_each(|node| context.report(Event::LeftOut { round, node }));
+        chosen
+    }
+
     fn close(self, everybody: bool, context: &mut Context<'_>) -> Phase {
-        let Self { terms, mut transcript, advertised, opened, .. } = self;
+        let advertised = self.choose(context);
+        let Self { terms, mut transcript, opened, .. } = self;
         match everybody {
             true => context.pace.complete(pace::Phase::Train, opened, context.now),
             false => context.pace.incomplete(pace::Phase::Train),
         }
         let size = advertised.len();
         if size < ROSTER_MIN || size < terms.survivors_needed(size) {
-            return context.abort(terms.round(), transcript, AbortReason::TooFewAdvertised);
+            let reason = AbortReason::TooFewAdvertised;
+            return context.abort(terms.round(), transcript, reason, BTreeSet::new());
+        }
+        // Decided by the plan and the size alone.
+        if terms.thresholds(size).is_err() {
+            let reason = AbortReason::NoThreshold;
+            return context.abort(terms.round(), transcript, reason, BTreeSet::new());
         }
         let roster = context.sign(Roster {
             task: terms.plan().task,
@@ -120,10 +157,9 @@ impl Recruiting {
             plan: terms.plan_hash(),
             members: advertised.into_values().collect(),
         });
-        let view = RosterView::read(roster.signed(), roster.signer(), &terms);
-        let Ok(view) = view else {
-            return context.abort(terms.round(), transcript, AbortReason::TooFewAdvertised);
-        };
+        // Unwrap safety: every member was read when it advertised, and there is a threshold.
+        let view = RosterView::read(roster.signed(), roster.signer(), &terms)
+            .expect("a roster of members that were read is one");
         transcript.roster = Some(roster.signed().clone());
         let heads = context.heads.values().map(|head| head.signed().clone()).collect();
         context.effects.push(Effect::Persist(Record::Heads(heads)));

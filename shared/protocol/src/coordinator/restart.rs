@@ -1,6 +1,8 @@
 //! After a restart: a round whose sum was fixed is finished with the same bytes; any other one
 //! that was going on is aborted, signed and linked (design.md section 4, Restart rule).
 
+use std::collections::BTreeSet;
+
 use wire::{AbortReason, Checked, Plan, Round, Transcript};
 
 use super::{
@@ -32,15 +34,16 @@ impl Coordinator {
             present: &self.present,
             heads: &mut self.heads,
             pace: &mut self.pace,
+            conduct: &mut self.conduct,
             now,
             effects,
         };
         self.phase = match fixed {
             Some(fixed) => {
                 context.report(Event::Resumed { round });
-                Phase::Revealing(Revealing::ask(fixed, &mut context))
+                Phase::Revealing(Revealing::resume(fixed, &mut context))
             }
-            None => context.abort(round, transcript, AbortReason::Interrupted),
+            None => context.abort(round, transcript, AbortReason::Interrupted, BTreeSet::new()),
         };
     }
 

@@ -27,23 +27,39 @@ pub(super) struct Revealing {
     revealed: BTreeMap<MemberIndex, (Signed<Reveal>, Vec<RevealedShare>)>,
     opened: Time,
     closes: Time,
+    /// After a restart: until when enough shares are waited for, since nodes find back one by one.
+    patience: Time,
 }
+
+/// How long a node may take to find back to a coordinator that was restarted: the longest pause of
+/// the network between two tries, in milliseconds.
+const FINDS_BACK_MS: u32 = 60_000;
 
 impl Revealing {
     pub fn begin(fixed: Fixed, context: &mut Context<'_>) -> Self {
         let record = Record::Round(Box::new(fixed.transcript.clone()));
         context.effects.push(Effect::Persist(record));
-        Self::ask(fixed, context)
+        Self::ask(fixed, 0, context)
     }
 
-    /// Asks the survivors, first or again after a restart.
-    pub fn ask(fixed: Fixed, context: &mut Context<'_>) -> Self {
+    /// Asks again after a restart.
+    pub fn resume(fixed: Fixed, context: &mut Context<'_>) -> Self {
+        Self::ask(fixed, FINDS_BACK_MS, context)
+    }
+
+    fn ask(fixed: Fixed, patience_ms: u32, context: &mut Context<'_>) -> Self {
         let question = ToNode::Agreements(fixed.transcript.agreements.clone());
         let nodes: Vec<NodeId> = fixed.survivor_nodes().collect();
         context.send_all(nodes, &question);
         let closes = context.now + fixed.terms.plan().windows.reveal_ms;
         context.wake(closes);
-        Self { fixed, revealed: BTreeMap::new(), opened: context.now, closes }
+        let (opened, patience) = (context.now, closes + patience_ms);
+        Self { fixed, revealed: BTreeMap::new(), opened, closes, patience }
+    }
+
+    /// When it must look at the clock again.
+    pub fn alarm(&self, now: Time) -> Time {
+        if now < self.closes { self.closes } else { self.patience }
     }
 
     pub fn question_for(&self, node: NodeId) -> Option<ToNode> {
@@ -92,10 +108,21 @@ impl Revealing {
 
     fn close_if_due(self, context: &mut Context<'_>) -> Phase {
         let everybody = self.revealed.len() == self.fixed.survivors.members.len();
-        if everybody || context.now >= self.closes {
+        let due = context.now >= self.patience || context.now >= self.closes && self.is_enough();
+        if everybody || due {
             return self.close(everybody, context);
         }
         Phase::Revealing(self)
+    }
+
+    /// Whether t shares of every secret are here.
+    fn is_enough(&self) -> bool {
+        let threshold = self.fixed.roster.threshold();
+        let shares = || self.revealed.values().map(|(_, shares)| shares);
+        self.fixed.closed.members.iter().all(|owner| {
+            let holds = |shares: &&Vec<RevealedShare>| shares.iter().any(|s| s.member == owner);
+            shares().filter(holds).count() >= threshold
+        })
     }
 
     fn close(self, everybody: bool, context: &mut Context<'_>) -> Phase {
@@ -106,6 +133,9 @@ impl Revealing {
         }
         let shares = revealed.iter().map(|(&place, (_, shares))| (place, shares.as_slice()));
         let job = fixed.unmask_job(&shares.collect::<Vec<_>>());
+        let complete = fixed.closed.members.len();
+        let revealers = revealed.iter().filter(|(_, (_, shares))| shares.len() == complete);
+        let missing = fixed.survivors.members.minus(revealers.map(|(&place, _)| place).collect());
         fixed.transcript.reveals = revealed.into_values().map(|(signed, _)| signed).collect();
         match job {
             Some(job) => {
@@ -113,7 +143,8 @@ impl Revealing {
                 Phase::Unmasking(Unmasking { fixed })
             }
             None => {
-                context.abort(fixed.terms.round(), fixed.transcript, AbortReason::TooFewReveals)
+                let (round, missing) = (fixed.terms.round(), fixed.roster.ids(missing));
+                context.abort(round, fixed.transcript, AbortReason::TooFewReveals, missing)
             }
         }
     }

@@ -36,6 +36,11 @@ impl Sharing {
         Self { terms, transcript, roster, dealt: BTreeMap::new(), opened, closes }
     }
 
+    /// When it must look at the clock again.
+    pub fn alarm(&self) -> Time {
+        self.closes
+    }
+
     pub fn question_for(&self, node: NodeId) -> Option<ToNode> {
         let place = self.roster.place(node)?;
         let asked = !self.dealt.contains_key(&place);
@@ -99,7 +104,8 @@ impl Sharing {
         let enough = members.len() >= roster.threshold()
             && terms.survivors_suffice(members.len(), roster.size());
         if !enough {
-            return context.abort(terms.round(), transcript, AbortReason::TooFewShares);
+            let missing = roster.ids(roster.everybody().minus(members));
+            return context.abort(terms.round(), transcript, AbortReason::TooFewShares, missing);
         }
         let inboxes = sort_into_inboxes(&roster, members, &dealt);
         let leaves: Vec<[u8; 32]> = inboxes

@@ -3,8 +3,9 @@
 
 use grid::Modulus;
 use secagg::{
-    EphemeralPublic, KeystreamMasks, MaskContext, Masks, RecoveredMaskKey, RecoveredSeed,
-    RunningSum, SecaggError, Share, Thresholds, Unmask, recover_mask_key, recover_seed,
+    EphemeralPublic, KeystreamMasks, MaskContext, Masks, Recovered, RecoveredMaskKey,
+    RecoveredSeed, RunningSum, SecaggError, Share, Thresholds, Unmask, recover_mask_key,
+    recover_seed,
 };
 use wire::{MemberIndex, MemberSet, Round};
 
@@ -32,6 +33,8 @@ pub struct Unmasked {
     /// d′ values mod 2^b.
     pub(crate) result: Result<Vec<u32>, SecaggError>,
     pub(crate) faults: Vec<Fault>,
+    /// Whose secrets their shares did not give.
+    pub(crate) lost: MemberSet,
 }
 
 /// A member whose share did not fit.
@@ -52,9 +55,10 @@ impl UnmaskJob {
     /// The same with other masks, for simulations.
     pub fn run_with<M: Masks>(self) -> Unmasked {
         let round = self.round;
-        let mut faults = Vec::new();
-        let result = self.unmask::<M>(&mut faults);
-        Unmasked { round, result, faults }
+        let mut findings = Findings::default();
+        let result = self.unmask::<M>(&mut findings);
+        let Findings { faults, lost } = findings;
+        Unmasked { round, result, faults, lost }
     }
 
     /// Which round.
@@ -62,10 +66,11 @@ impl UnmaskJob {
         self.round
     }
 
-    fn unmask<M: Masks>(self, faults: &mut Vec<Fault>) -> Result<Vec<u32>, SecaggError> {
+    fn unmask<M: Masks>(self, findings: &mut Findings) -> Result<Vec<u32>, SecaggError> {
         let sum = self.sum()?;
-        let seeds = self.recover_seeds(faults)?;
-        let mask_keys = self.recover_mask_keys(faults)?;
+        // Both, so that everybody who has spoilt the round is named.
+        let (seeds, mask_keys) = (self.recover_seeds(findings), self.recover_mask_keys(findings));
+        let (seeds, mask_keys) = (seeds?, mask_keys?);
         let unmask = Unmask::new(sum, self.masks, self.roster, self.members, seeds, mask_keys)?;
         M::unmask(unmask)
     }
@@ -81,32 +86,60 @@ impl UnmaskJob {
         Ok(sum)
     }
 
-    fn recover_seeds(&self, faults: &mut Vec<Fault>) -> Result<Vec<RecoveredSeed>, SecaggError> {
-        let mut seeds = Vec::with_capacity(self.seeds.len());
-        for (owner, shares) in &self.seeds {
-            let keys = &self.roster[owner.get()];
-            let recovered = recover_seed(*owner, keys, self.thresholds, shares)?;
-            faults.extend(blame(*owner, recovered.inconsistent));
-            seeds.push(recovered.secret);
-        }
-        Ok(seeds)
+    fn recover_seeds(&self, findings: &mut Findings) -> Result<Vec<RecoveredSeed>, SecaggError> {
+        let recover = |(owner, shares): &(MemberIndex, Vec<Share>)| {
+            let recovered =
+                recover_seed(*owner, &self.roster[owner.get()], self.thresholds, shares);
+            findings.take(*owner, recovered)
+        };
+        all(self.seeds.iter().map(recover))
     }
 
     fn recover_mask_keys(
         &self,
-        faults: &mut Vec<Fault>,
+        findings: &mut Findings,
     ) -> Result<Vec<RecoveredMaskKey>, SecaggError> {
-        let mut keys = Vec::with_capacity(self.mask_keys.len());
-        for (owner, shares) in &self.mask_keys {
-            let public = &self.roster[owner.get()];
-            let recovered = recover_mask_key(*owner, public, self.thresholds, shares)?;
-            faults.extend(blame(*owner, recovered.inconsistent));
-            keys.push(recovered.secret);
-        }
-        Ok(keys)
+        let recover = |(owner, shares): &(MemberIndex, Vec<Share>)| {
+            let recovered =
+                recover_mask_key(*owner, &self.roster[owner.get()], self.thresholds, shares);
+            findings.take(*owner, recovered)
+        };
+        all(self.mask_keys.iter().map(recover))
     }
 }
 
-fn blame(owner: MemberIndex, revealers: MemberSet) -> impl Iterator<Item = Fault> {
-    revealers.iter().map(move |revealer| Fault { revealer, owner })
+/// Who was found out.
+#[derive(Default)]
+struct Findings {
+    faults: Vec<Fault>,
+    lost: MemberSet,
+}
+
+impl Findings {
+    fn take<S>(
+        &mut self,
+        owner: MemberIndex,
+        recovered: Result<Recovered<S>, SecaggError>,
+    ) -> Result<S, SecaggError> {
+        match recovered {
+            Ok(recovered) => {
+                let revealers = recovered.inconsistent.iter();
+                self.faults.extend(revealers.map(|revealer| Fault { revealer, owner }));
+                Ok(recovered.secret)
+            }
+            Err(error) => {
+                self.lost.insert(owner);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// All of them, or the first error; every one is tried.
+fn all<S>(results: impl Iterator<Item = Result<S, SecaggError>>) -> Result<Vec<S>, SecaggError> {
+    let mut first = None;
+    let found = results
+        .filter_map(|result| result.map_err(|error| first.get_or_insert(error).clone()).ok());
+    let found: Vec<S> = found.collect();
+    first.map_or(Ok(found), Err)
 }

@@ -75,6 +75,11 @@ impl Keying {
 }
 
 impl Advertising {
+    /// When it must look at the clock again.
+    pub fn alarm(&self) -> Time {
+        self.at
+    }
+
     pub fn into_trained(self) -> Trained {
         self.trained
     }

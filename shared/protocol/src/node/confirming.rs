@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use secagg::{DealtSecrets, MaskContext, SecaggError, SharePair, merkle};
 use wire::{
-    Checked, Consistency, Inbox, MemberIndex, SealedShare, SharesClosed, Signed, ToCoordinator,
-    ToNode,
+    Checked, Complaint, Consistency, Inbox, MemberIndex, MemberSet, SealedShare, SharesClosed,
+    Signed, ToCoordinator, ToNode,
 };
 
 use super::{
@@ -97,17 +97,23 @@ impl AwaitingInbox {
     ) -> Phase {
         let Self { terms, trained, roster, own, secrets, own_pair } = self;
         let mut held = vec![own_pair];
+        let mut dealers = MemberSet::default();
         for share in shares {
             match secrets.open(share.member, &share.ciphertext) {
                 Ok(pair) => held.push(pair),
                 Err(_) => {
                     context.reject(Rejection::SealBroken(share.member));
                     context.report(Event::BadDealer { member: share.member });
+                    dealers.insert(share.member);
                 }
             }
         }
         // Whoever goes on would be charged for a sum that may never be unmasked.
-        if held.len() <= shares.len() {
+        if !dealers.is_empty() {
+            let (task, round, closed) = (closed.task, closed.round, closed.hash());
+            let complaint = context.sign(Complaint { task, round, closed, dealers });
+            let complaint = ToCoordinator::Complaint(complaint.signed().clone());
+            context.effects.push(Effect::Send(complaint));
             return context.stay_out(&terms, StayedOut::BadDealing);
         }
         let message = context.sign(Consistency {

@@ -1,15 +1,14 @@
 //! What a phase may touch while it handles one step.
 
-use std::collections::BTreeMap;
-
 use ed25519_dalek::SigningKey;
 use privacy::Ledger;
-use wire::{Checked, Genesis, LedgerHead, NodeId, Signable, ToCoordinator};
+use wire::{Checked, Genesis, NodeId, Signable, ToCoordinator};
 
 use super::{
     Effect, Event, Phase, Record, Step,
     effect::StayedOut,
     journal::{Journal, Question},
+    seen::{Comparison, Seen},
 };
 use crate::{rejection::Rejection, roster::RosterView, terms::Terms, time::Time};
 
@@ -19,7 +18,7 @@ pub(super) struct Context<'a> {
     pub genesis: &'a Genesis,
     pub ledger: &'a mut Ledger,
     pub journal: &'a mut Journal,
-    pub seen: &'a mut BTreeMap<NodeId, Checked<LedgerHead>>,
+    pub seen: &'a mut Seen,
     pub now: Time,
     pub effects: &'a mut Vec<Effect>,
 }
@@ -48,15 +47,8 @@ impl Context<'_> {
     /// show now.
     pub fn compare_heads(&mut self, roster: &RosterView) {
         for member in roster.members() {
-            match self.seen.get(&member.id) {
-                Some(seen) if seen.sequence > member.ledger.sequence => {
-                    let later = ToCoordinator::LaterHead(seen.signed().clone());
-                    self.effects.push(Effect::Send(later));
-                }
-                _ => {
-                    self.seen.insert(member.id, member.ledger.clone());
-                }
-            }
+            let comparison = self.seen.shown(&member.ledger);
+            tell_of(comparison, self.effects);
         }
     }
 
@@ -74,4 +66,19 @@ impl Context<'_> {
         }
         phase
     }
+}
+
+/// Tells the coordinator, which tells the ledger's owner, and of a contradiction the own owner too.
+pub(super) fn tell_of(comparison: Comparison, effects: &mut Vec<Effect>) {
+    let known = match comparison {
+        Comparison::Fits => return,
+        Comparison::Earlier(known) => known,
+        Comparison::Forked { known, first } => {
+            if first {
+                effects.push(Effect::Report(Event::LedgerForked { node: known.claimed_signer() }));
+            }
+            known
+        }
+    };
+    effects.push(Effect::Send(ToCoordinator::LaterHead(known)));
 }

@@ -83,6 +83,11 @@ impl Preparing {
 }
 
 impl Holding {
+    /// When it must look at the clock again.
+    pub fn alarm(&self) -> Time {
+        self.at
+    }
+
     pub fn handle(self, step: Step, context: &mut Context<'_>) -> Phase {
         match step {
             Step::Wake if context.now > self.closes => {

@@ -3,8 +3,8 @@
 use grid::Q40;
 use privacy::Clipped;
 use wire::{
-    Header, MemberIndex, ModelHash, Plan, Recipe, RecordHash, Round, RoundRecord, Signed,
-    StateHash, ToCoordinator, ToNode, VersionNumber,
+    Header, LedgerHead, MemberIndex, ModelHash, NodeId, Plan, Recipe, RecordHash, Round,
+    RoundRecord, Signed, StateHash, ToCoordinator, ToNode, VersionNumber,
 };
 
 use super::{Declined, journal::Journal};
@@ -29,6 +29,10 @@ pub enum Input {
         /// The evidence; none where the coordinator no longer has it.
         record: Option<Box<RoundRecord>>,
     },
+    /// Somebody else tells of a node's ledger.
+    LedgerHead(Signed<LedgerHead>),
+    /// Somebody else tells of a header.
+    Header(Signed<Header>),
     /// The ordered training is done.
     Trained(Trained),
     /// The ordered training failed or was given up; why is the program's to tell its owner.
@@ -81,6 +85,8 @@ pub enum Record {
     Round(Journal),
     /// Bytes to append to the ledger file.
     Ledger(Vec<u8>),
+    /// A header of another history, signed by the coordinator: evidence, for people.
+    Fork(Signed<Header>),
     /// Steps of the chain, and the last state that is known of its versions.
     Chain {
         /// To append, in order.
@@ -244,6 +250,16 @@ pub enum Event {
     LedgerWasRolledBack {
         /// How many entries they have seen.
         later: u64,
+    },
+    /// A node has shown two ledgers of one length: one of them is a copy that was restored.
+    LedgerForked {
+        /// Whose.
+        node: NodeId,
+    },
+    /// The coordinator has signed two histories; the evidence is kept.
+    Forked {
+        /// The place at which the other one differs from the one that is known here.
+        index: u64,
     },
 }
 

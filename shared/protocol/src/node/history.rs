@@ -1,9 +1,12 @@
 //! The node's view of the one history: every step is recomputed from its published sum, and one
 //! that does not follow is refused (promise 7).
 
+use std::collections::BTreeSet;
+
 use version::{Chain, ChainError, State};
 use wire::{
-    Checked, Header, Outcome, RecordHash, Round, RoundRecord, RoundResult, Signed, StateHash,
+    Checked, Header, HeaderHash, Outcome, RecordHash, Round, RoundRecord, RoundResult, Signed,
+    StateHash,
 };
 
 use super::{Effect, Event, Record};
@@ -26,7 +29,12 @@ pub(super) struct History {
     known: u64,
     /// The coordinator no longer has the evidence of the step after `known`.
     gone: bool,
+    /// Headers of other histories that were kept since the program started.
+    forks: BTreeSet<HeaderHash>,
 }
+
+/// How many headers of other histories are kept: one is enough.
+const FORKS_MAX: usize = 16;
 
 /// What a result did.
 pub(super) struct Followed {
@@ -57,7 +65,8 @@ impl History {
         let place = |state: &State| chain.place_of(state.hash());
         let known = state.as_ref().and_then(place);
         let state = state.filter(|_| known.is_some());
-        let mut history = Self { chain, state, known: known.unwrap_or(0), gone: false };
+        let (known, gone, forks) = (known.unwrap_or(0), false, BTreeSet::new());
+        let mut history = Self { chain, state, known, gone, forks };
         history.pass_idle_steps();
         history
     }
@@ -140,7 +149,10 @@ impl History {
                 self.want_headers(effects);
                 return Followed::nothing();
             }
-            Err(error) => return Followed::rejected(chain_fault(&error)),
+            Err(error) => {
+                self.keep_if_fork(&result.header, &error, effects);
+                return Followed::rejected(chain_fault(&error));
+            }
         };
         let Some(state) = self.state() else {
             // Steps before it are still being fetched: its turn will come.
@@ -154,6 +166,28 @@ impl History {
         match self.recompute(state, &header, record) {
             Ok(next) => self.adopt(&header, record.cloned(), next, effects),
             Err(rejection) => Followed::rejected(rejection),
+        }
+    }
+
+    /// Holds a header that somebody else tells of against the chain.
+    pub fn compare(&mut self, header: &Signed<Header>, effects: &mut Vec<Effect>) {
+        if let Err(error) = self.chain.check(header) {
+            self.keep_if_fork(header, &error, effects);
+        }
+    }
+
+    /// Keeps a header that only another history can hold: another one in a place that is taken, or a
+    /// next one after another head.
+    fn keep_if_fork(
+        &mut self,
+        header: &Signed<Header>,
+        error: &ChainError,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (ChainError::Fork { index } | ChainError::Parent { index }) = *error else { return };
+        if self.forks.len() < FORKS_MAX && self.forks.insert(header.hash()) {
+            effects.push(Effect::Persist(Record::Fork(header.clone())));
+            effects.push(Effect::Report(Event::Forked { index }));
         }
     }
 
@@ -250,6 +284,7 @@ impl History {
                 continue;
             }
             if let Err(error) = self.chain.extend(header) {
+                self.keep_if_fork(header, &error, effects);
                 fault = Some(chain_fault(&error));
                 break;
             }

@@ -145,6 +145,17 @@ impl Journal {
         true
     }
 
+    /// Deletes an advertisement that nothing followed: its keys are gone, so that whoever counted on it
+    /// would wait in vain. Says whether there was one.
+    pub(super) fn drop_keyless(&mut self) -> bool {
+        let is_followed = self.answers.iter().any(|answer| answer.question != Question::Plan);
+        if is_followed || self.answers.is_empty() {
+            return false;
+        }
+        self.answers.clear();
+        true
+    }
+
     /// The contribution that was made in this round, for [`privacy::Ledger::open`].
     pub fn contribution(&self) -> Option<&Signed<Contribution>> {
         self.answers.iter().find_map(|answer| match &answer.message {

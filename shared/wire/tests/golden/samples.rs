@@ -4,14 +4,14 @@ use ed25519_dalek::SigningKey;
 use serde::{Serialize, de::DeserializeOwned};
 use wire::{
     AbortReason, AdapterKind, AdapterSpec, Advertise, Agreement, Checked, ClosedHash, CohortTerms,
-    Consistency, ContentHash, Contribution, CoordinatorId, DecodeError, Enrol, GateResult, Genesis,
-    Gossip, GridTerms, Header, HeaderHash, Inbox, Invite, LedgerHash, LedgerHead, MemberIndex,
-    MemberList, MemberSet, ModelHash, NodeId, NoiseTerms, Outcome, Plan, PlanHash, Precision,
-    Projection, Recipe, RecordHash, Refusal, Request, Response, Reveal, RevealedShare, Roster,
-    RosterHash, Round, RoundRecord, RoundResult, SealedShare, SealedShares, ServerOptimizer,
-    ServerRule, ShareKind, SharesClosed, SharesRoot, Signable, Signed, StateHash, Survivors,
-    SurvivorsHash, TaskId, ToCoordinator, ToNode, TrainingOptimizer, Transcript, VersionNumber,
-    Windows, decode, encode,
+    Complaint, Consistency, ContentHash, Contribution, CoordinatorId, DecodeError, Enrol,
+    GateResult, Genesis, Gossip, GridTerms, Header, HeaderHash, Inbox, Invite, LedgerHash,
+    LedgerHead, MemberIndex, MemberList, MemberSet, ModelHash, NodeId, NoiseTerms, Outcome, Plan,
+    PlanHash, Precision, Projection, Recipe, RecordHash, Refusal, Request, Response, Reveal,
+    RevealedShare, Roster, RosterHash, Round, RoundRecord, RoundResult, SealedShare, SealedShares,
+    ServerOptimizer, ServerRule, ShareKind, SharesClosed, SharesRoot, Signable, Signed, StateHash,
+    Survivors, SurvivorsHash, TaskId, ToCoordinator, ToNode, TrainingOptimizer, Transcript,
+    VersionNumber, Windows, decode, encode,
 };
 
 /// A value's bytes, and how its type reads bytes.
@@ -69,6 +69,7 @@ fn of_a_round() -> Vec<Sample> {
         message("shares_closed", &shares_closed()),
         plain("inbox", Request::LIMIT, &inbox()),
         message("consistency", &consistency()),
+        message("complaint", &complaint()),
         message("contribution", &contribution()),
         message("survivors", &survivors()),
         message("agreement", &agreement()),
@@ -296,6 +297,11 @@ fn inbox() -> Inbox {
 
 fn consistency() -> Consistency {
     Consistency { task: TASK, round: ROUND, closed: ClosedHash([0x4c; 32]) }
+}
+
+fn complaint() -> Complaint {
+    let dealers = MemberSet(0b0000_1001);
+    Complaint { task: TASK, round: ROUND, closed: ClosedHash([0x4c; 32]), dealers }
 }
 
 fn contribution() -> Contribution {

@@ -68,7 +68,7 @@ fn charges(entries: &[Entry], asked: Round, hash: ContentHash) -> bool {
 
 /// The node's restart rule: what it signs for a round is durable before it is sent.
 pub(super) fn was_durable(message: &ToCoordinator, disk: &NodeDisk) -> Found {
-    if matches!(message, ToCoordinator::LaterHead(_)) {
+    if matches!(message, ToCoordinator::LaterHead(_) | ToCoordinator::Complaint(_)) {
         return Ok(());
     }
     if disk.journal.as_ref().is_some_and(|journal| journal.holds(message)) {

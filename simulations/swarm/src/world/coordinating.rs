@@ -49,7 +49,8 @@ impl World {
         self.line(|| "coordinator starts".to_owned());
         let mut effects = Vec::new();
         self.coordinator.machine = Some(Coordinator::start(start, self.now, &mut effects));
-        (0..self.nodes.len()).for_each(|node| self.connect_soon(node, 50, 800));
+        let late = self.behaviour.finds_back_after_ms();
+        (0..self.nodes.len()).for_each(|node| self.connect_soon(node, 50 + late, 800 + late));
         let life = self.coordinator.life;
         self.later(POLL_MS, Happening::CoordinatorPolls { life });
         self.perform_for_coordinator(effects);
@@ -95,6 +96,7 @@ impl World {
                 }
             }
             Effect::Wake(at) => {
+                let at = self.rings_at(at);
                 self.coordinator.alarm = Some(at);
                 self.queue.push(at, Happening::CoordinatorAlarm { life, at });
             }

@@ -154,6 +154,7 @@ impl World {
             Effect::Persist(record) => self.nodes[node].disk.keep(record),
             Effect::Send(message) => self.send_to_coordinator(node, message),
             Effect::Wake(at) => {
+                let at = self.rings_at(at);
                 self.nodes[node].alarm = Some(at);
                 self.queue.push(at, Happening::NodeAlarm { node, life, at });
             }

@@ -376,6 +376,7 @@ fn a_second_history_is_a_fork() {
         message => vec![message],
     });
     assert!(outcome.rejected("node: a fork") > 0, "{outcome}");
+    assert_eq!(outcome.reports["Forked"], 1, "the evidence is kept once: {outcome}");
 }
 
 /// Another header in the place of this one: an abort where a version was issued.

@@ -1,6 +1,6 @@
 //! A node that lies: about who it is, what it dealt, contributed, agreed to and revealed.
 
-use std::convert::Infallible;
+use std::{collections::BTreeMap, convert::Infallible};
 
 use ed25519_dalek::SigningKey;
 use protocol::node::Job;
@@ -9,7 +9,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use secagg::EphemeralSecrets;
 use swarm::{
     Behaviour,
-    scenario::{genesis, node_key},
+    scenario::{genesis, node_id, node_key},
 };
 use wire::{
     Checked, Consistency, Contribution, LedgerHash, LedgerHead, SealedShare, SealedShares,
@@ -80,6 +80,48 @@ fn a_share_that_does_not_open_is_named_and_survived() {
     });
     assert!(outcome.rejected("node: the share of member") > 0, "{outcome}");
     assert!(outcome.reports["BadDealer"] > 0 && outcome.versions == outcome.rounds, "{outcome}");
+}
+
+/// Two members say so, and only one of the three can have more liars against it than there may be: it is
+/// found out, and after the second time left out.
+#[test]
+fn a_dealer_whose_shares_do_not_open_is_found_out_and_left_out() {
+    let rosters = notebook::<BTreeMap<u64, bool>>();
+    let seen = rosters.clone();
+    let to_node = Box::new(move |_, message: ToNode| {
+        if let ToNode::Roster(roster) = &message {
+            let roster = roster.check(roster.claimed_signer()).unwrap();
+            let ids = roster.members.iter().map(|member| member.claimed_signer());
+            seen.borrow_mut().insert(roster.round.0, ids.clone().any(|id| id == node_id(LIAR)));
+        }
+        vec![message]
+    });
+    let to_coordinator = Box::new(|node, message| match message {
+        ToCoordinator::SealedShares(shares) if node == LIAR => {
+            let broken = by_node(LIAR, &shares, |shares| {
+                shares.shares[2].ciphertext[0] ^= 1;
+                shares.shares[4].ciphertext[0] ^= 1;
+            });
+            vec![ToCoordinator::SealedShares(broken)]
+        }
+        message => vec![message],
+    });
+    let outcome = play(Wire { liar: Some(LIAR), to_node, to_coordinator });
+    let rosters: Vec<bool> = rosters.borrow().values().copied().take(4).collect();
+    assert_eq!(rosters, [true, true, false, false], "{outcome}");
+    assert_eq!(outcome.versions, outcome.rounds, "{outcome}");
+}
+
+#[test]
+fn two_heads_of_one_ledger_are_a_fork() {
+    let outcome = lying_node(|message| match &message {
+        ToCoordinator::LaterHead(head) => {
+            let other = by_node(LIAR, head, |head| head.head = LedgerHash([1; 32]));
+            vec![message, ToCoordinator::LaterHead(other)]
+        }
+        _ => vec![message],
+    });
+    assert!(outcome.rejected("coordinator: a fork") > 0, "{outcome}");
 }
 
 #[test]
@@ -212,18 +254,27 @@ fn ledger_heads_of_strangers_are_not_kept() {
 /// mask, the round is lost, and the dealer is named.
 #[test]
 fn a_dealing_that_does_not_fit_its_commitment_is_named() {
-    let outcome = play(BadDealer::default());
+    let outcome = play(BadDealer { rounds: 1, ..BadDealer::default() });
     assert!(outcome.rejected("dealt shares that do not fit its commitment") > 0, "{outcome}");
     assert_eq!(outcome.endings["an abort: TooFewReveals"], 1, "{outcome}");
 }
 
-/// Deals, in the first round, shares of another seed than the one that it has committed to.
+/// Who loses every round by that is left out of the third, and the others go on.
+#[test]
+fn whoever_spoils_round_after_round_is_left_out() {
+    let outcome = play(BadDealer { rounds: u32::MAX, ..BadDealer::default() });
+    assert_eq!(outcome.endings["an abort: TooFewReveals"], 2, "{outcome}");
+    assert!(outcome.versions >= 2, "{outcome}");
+}
+
+/// Deals, in its first rounds, shares of another seed than the one that it has committed to.
 #[derive(Default)]
 struct BadDealer {
     keys: [u8; 32],
     deal: [u8; 32],
     roster: Option<Signed<wire::Roster>>,
-    done: bool,
+    /// In so many rounds.
+    rounds: u32,
 }
 
 impl Behaviour for BadDealer {
@@ -244,8 +295,8 @@ impl Behaviour for BadDealer {
 
     fn to_coordinator(&mut self, node: usize, message: ToCoordinator) -> Vec<ToCoordinator> {
         match message {
-            ToCoordinator::SealedShares(shares) if node == LIAR && !self.done => {
-                self.done = true;
+            ToCoordinator::SealedShares(shares) if node == LIAR && self.rounds > 0 => {
+                self.rounds -= 1;
                 let other = by_node(LIAR, &shares, |shares: &mut SealedShares| {
                     shares.shares = self.deal_another_seed();
                 });
