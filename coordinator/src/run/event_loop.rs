@@ -80,7 +80,6 @@ struct Running {
     invites: Invites,
     events: Events,
     outputs: mpsc::Receiver<anyhow::Result<Input>>,
-    clock: Clock,
     /// No round begins before.
     next_round: Time,
     waiting: Option<Waiting>,
@@ -106,7 +105,6 @@ impl Running {
         fs::create_dir_all(home.join(REMOVALS)).context("cannot create the folder of removals")?;
         let (network, events) = start_network(&home, &members)?;
         let (sender, outputs) = mpsc::channel(OUTPUTS);
-        let mut clock = Clock::default();
         let mut effects = Vec::new();
         let machine = Coordinator::start(
             CoordinatorStart {
@@ -118,7 +116,7 @@ impl Running {
                 round,
                 heads,
             },
-            clock.now(),
+            now(),
             &mut effects,
         );
         let status = Status {
@@ -137,7 +135,7 @@ impl Running {
             wake: None,
             keep_versions: home.config.storage.keep_versions,
         };
-        let next_round = clock.now() + home.config.round.pause_s.to_ms();
+        let next_round = now() + home.config.round.pause_s.to_ms();
         let mut running = Self {
             home,
             options,
@@ -147,7 +145,6 @@ impl Running {
             invites,
             events,
             outputs,
-            clock,
             next_round,
             waiting: None,
             written: Written { essence: Status::default(), at: Instant::now() },
@@ -176,7 +173,7 @@ impl Running {
         let mut look = tokio::time::interval(LOOK);
         while !self.is_done() {
             self.begin_if_due()?;
-            let alarm = until(self.alarm(), self.clock.now());
+            let alarm = until(self.alarm(), now());
             tokio::select! {
                 () = shutdown.requested() => return Ok(()),
                 event = self.events.next() => {
@@ -212,11 +209,11 @@ impl Running {
     fn handle(&mut self, input: Input) -> anyhow::Result<()> {
         let rested = self.machine.is_resting();
         let mut effects = Vec::new();
-        self.machine.handle(input, self.clock.now(), &mut effects);
+        self.machine.handle(input, now(), &mut effects);
         self.performer.perform(effects, self.machine.chain())?;
         if self.machine.is_resting() && !rested {
             self.performer.wake = None;
-            self.next_round = self.clock.now() + self.home.config.round.pause_s.to_ms();
+            self.next_round = now() + self.home.config.round.pause_s.to_ms();
         }
         Ok(())
     }
@@ -282,7 +279,8 @@ impl Running {
         if enrol.task != self.home.task() {
             return Ok(Response::Refused(Refusal::NotFound));
         }
-        let now_unix = self.clock.now().0 / 1000;
+        // An invite's end is a date of the calendar.
+        let now_unix = now_ms() / 1000;
         match self.invites.admit(&enrol.secret, node, &self.members, now_unix) {
             Admission::Already => Ok(self.task()),
             Admission::Refused => Ok(Response::Refused(Refusal::InvalidInvite)),
@@ -348,7 +346,7 @@ impl Running {
     }
 
     fn begin_if_due(&mut self) -> anyhow::Result<()> {
-        if !self.machine.is_resting() || self.missing() > 0 || self.clock.now() < self.next_round {
+        if !self.machine.is_resting() || self.missing() > 0 || now() < self.next_round {
             return Ok(());
         }
         let mut rotation_seed = [0; 32];
@@ -359,7 +357,7 @@ impl Running {
     }
 
     fn wake(&mut self) -> anyhow::Result<()> {
-        let now = self.clock.now();
+        let now = now();
         if self.performer.wake.is_some_and(|at| at <= now) {
             self.performer.wake = None;
             self.handle(Input::Wake)?;
@@ -450,15 +448,9 @@ fn essence(status: &Status) -> Status {
     Status { written_ms: 0, bytes_sent: 0, bytes_received: 0, rejections, ..status.clone() }
 }
 
-/// Unix milliseconds that never go back, whatever is done to the system's clock.
-#[derive(Default)]
-struct Clock(u64);
-
-impl Clock {
-    fn now(&mut self) -> Time {
-        self.0 = self.0.max(now_ms());
-        Time(self.0)
-    }
+/// The time as the machine takes it.
+fn now() -> Time {
+    Time(program::steady_ms())
 }
 
 /// Sleeps until a time; for ever without one.

@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::LazyLock,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use network::{Event as NetworkEvent, Events, Handle, PeerKey, Reply, Role};
@@ -14,7 +13,7 @@ use protocol::{
 };
 use store::Folder;
 use tokio::sync::mpsc;
-use wire::{Gossip, Refusal, Request, Response, ToNode};
+use wire::{Gossip, Refusal, Request, Response};
 
 use super::{
     fetch::{Fetcher, state_limit},
@@ -334,13 +333,9 @@ fn start_network(home: &Home, task: &Task) -> anyhow::Result<(Handle, Events)> {
     Ok(network::start(config)?)
 }
 
-/// Unix milliseconds at the program's start, and from then on a clock that nobody sets back.
-pub(crate) fn now() -> Time {
-    static START: LazyLock<(Duration, Instant)> = LazyLock::new(|| {
-        (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), Instant::now())
-    });
-    let (unix, start) = *START;
-    Time(u64::try_from((unix + start.elapsed()).as_millis()).unwrap_or(u64::MAX))
+/// The time as the machine takes it.
+fn now() -> Time {
+    Time(program::steady_ms())
 }
 
 /// Sleeps until a time; for ever without one.

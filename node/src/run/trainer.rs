@@ -117,7 +117,13 @@ fn train(
 ) -> anyhow::Result<Input> {
     let store = home.conversations()?;
     let words = home.private_words()?;
-    let (conversations, replaced) = local_round::training_conversations(&store, &words)?;
+    let (conversations, replaced) = local_round::training_conversations(
+        &store,
+        &words,
+        order.round,
+        &order.recipe,
+        &home.config.training.roles,
+    )?;
     drop(store);
     tracing::info!(
         "training on {} conversations; {} private details replaced",

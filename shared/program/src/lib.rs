@@ -32,6 +32,7 @@
 //! What was asked for goes to standard output: text for people, or one JSON value with `--json`. Everything else
 //! (progress, waiting, logs, errors) goes to standard error, so that a script may read the first and a person sees both.
 
+mod clock;
 mod config;
 mod error;
 mod exit;
@@ -45,6 +46,7 @@ mod siblings;
 mod terminal;
 mod waiting;
 
+pub use clock::steady_ms;
 pub use config::{ConfigError, Place, load_toml, parse_toml};
 pub use error::ProgramError;
 pub use exit::{Exit, Interrupted, UsageError, run};

@@ -133,6 +133,31 @@ impl Conversations {
         Ok(id)
     }
 
+    /// The ids of what may be trained on, in the order of import (see
+    /// [`Conversations::for_each_training`]): for choosing before anything is read.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn training_ids(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        let mut ids = Vec::new();
+        let query = format!("SELECT id FROM conversations WHERE {TRAINING} ORDER BY position");
+        self.for_each_row(&query, [], |row| {
+            ids.push(row.get(0)?);
+            Ok(())
+        })?;
+        Ok(ids)
+    }
+
+    /// One conversation by its whole id; none if it is not kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn find(&self, id: &[u8; 32]) -> Result<Option<StoredConversation>, StoreError> {
+        let query = format!("SELECT {COLUMNS} FROM conversations WHERE id = ?1");
+        let found = self.connection.query_row(&query, [id], stored).optional();
+        found.map_err(|error| self.failed("read", error))
+    }
+
     /// Hands over, one at a time and in the order of import, what may be trained on: not excluded,
     /// and of the split `train` or of none. Stops when `take` returns false.
     ///

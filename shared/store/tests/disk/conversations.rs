@@ -30,12 +30,18 @@ fn imported(inserted: u64, replaced: u64, duplicate: u64) -> Imported {
 
 fn training(conversations: &Conversations) -> Vec<u8> {
     let mut ids = Vec::new();
+    let listed = conversations.training_ids().unwrap();
+    for id in &listed {
+        assert_eq!(conversations.find(id).unwrap().unwrap().id, *id);
+    }
+    assert_eq!(conversations.find(&[0xff; 32]).unwrap(), None);
     conversations
         .for_each_training(|conversation| {
             ids.push(conversation.id[0]);
             true
         })
         .unwrap();
+    assert!(ids.iter().eq(listed.iter().map(|id| &id[0])), "listed and handed over alike");
     ids
 }
 

@@ -121,7 +121,8 @@ fn two_heads_of_one_ledger_are_a_fork() {
         }
         _ => vec![message],
     });
-    assert!(outcome.rejected("coordinator: a fork") > 0, "{outcome}");
+    // Each of them, whichever comes first.
+    assert!(outcome.rejected("coordinator: a fork") + 1 >= outcome.rounds, "{outcome}");
 }
 
 #[test]
