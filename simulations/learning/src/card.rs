@@ -49,6 +49,12 @@ little else: it is the ground that swarms of the demo and the tests grow from, n
     ] {
         writeln!(card, "| {name} | {loss:.4} | {:.1} |", loss.exp())?;
     }
+    if last >= report.trigram_loss {
+        writeln!(
+            card,
+            "\nIt was trained too shortly to do better than counting three tokens in a row."
+        )?;
+    }
     writeln!(card, "\n## Loss curve\n\n| step | held-out loss |\n|---:|---:|")?;
     for (step, loss) in &report.curve {
         writeln!(card, "| {step} | {loss:.4} |")?;
