@@ -9,7 +9,8 @@
 //! ```
 //!
 //! the charge of a release ([`ChargeTerms::rho`], zero-concentrated differential privacy), its
-//! conversion to (ε, δ) ([`zcdp_epsilon`]), budgets, and the bytes of the [`Ledger`] with their
+//! conversion to (ε, δ) ([`zcdp_epsilon`]), the ε of other people's noise by several accountants
+//! ([`accounting`]), budgets, and the bytes of the [`Ledger`] with their
 //! recovery after a crash ([`Ledger::open`]).
 //!
 //! What it never does: it opens no file and no socket, reads no clock, holds no text, and never takes
@@ -29,6 +30,7 @@
 //! Reading order: [`clip`](Clipped) → [`quantize`](Quantized) → [`release`](Release) →
 //! [`charge`](ChargeTerms) → [`conversion`](zcdp_epsilon) → [`budget`](Budget) → [`ledger`](Ledger).
 
+pub mod accounting;
 mod budget;
 mod charge;
 mod clip;
