@@ -53,6 +53,7 @@ pub use ledger::{
     Charge, Entry, EntryBytes, EntryKind, Fault, Ledger, LedgerError, Limits, PenaltyReason, Place,
     Reading, Recovery, Refusal, SavedState, TornTail, read_ledger,
 };
+pub use noise::{Sampler, discrete_gaussian};
 pub use quantize::{Grid, Quantized};
 pub use release::Release;
 pub use signal::{NodesNeeded, mean_noise, nodes_needed};
