@@ -7,6 +7,8 @@
 //! | accountant | what it computes | sampling | noise |
 //! |---|---|---|---|
 //! | [`Accountant::Zcdp`] | ρ = rounds/(2·noise²), then CKS20, Proposition 7 | ignored | also discrete |
+//! | [`Accountant::Rdp`] | Rényi divergences of the subsampled Gaussian, of all orders (`accounting/rdp.rs`) | counted | continuous |
+//! | [`Accountant::Pld`] | privacy-loss distributions, composed by FFT (`accounting/pld.rs`); with a lower bound | counted | continuous |
 //! | [`Accountant::Exact`] | the exact curve of the Gaussian mechanism (Balle and Wang 2018) | ignored | continuous |
 //!
 //! Every ε is an upper bound of what the mechanism has under the assumptions that the [`Claim`] lists:
@@ -16,15 +18,25 @@
 //! What it never does: it knows no node, no plan and no ledger; charges are computed from integers in
 //! [`crate::ChargeTerms`] alone.
 
+mod claim;
+mod pld;
+mod rdp;
+
 use crate::PrivacyError;
 use crate::conversion::{checked_delta, epsilon_of_rho};
 use crate::gaussian::gaussian_epsilon;
+pub use claim::{Assumption, Claim, Omission};
+use pld::Precision;
 
 /// A rule that turns noise into ε.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Accountant {
     /// Zero-concentrated differential privacy: what budgets and ledgers are kept in.
     Zcdp,
+    /// Rényi differential privacy: the moments accountant.
+    Rdp,
+    /// Privacy-loss distributions, the tightest with sampling.
+    Pld,
     /// The exact conversion for continuous Gaussian noise in every round.
     Exact,
 }
@@ -39,60 +51,16 @@ pub struct Participation {
     pub sampling_rate: f64,
 }
 
-/// An (ε, δ) statement with what it rests on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Claim {
-    /// Who says so.
-    pub accountant: Accountant,
-    /// Standard deviation of the noise in the sum, in clips (the noise multiplier z).
-    pub noise: f64,
-    /// The rounds.
-    pub participation: Participation,
-    /// δ, as asked for.
-    pub delta: f64,
-    /// ε, rounded up: the mechanism is (ε, δ)-differentially private under `assumed`.
-    pub epsilon: f64,
-    /// Where the accountant can tell: the mechanism is not (ε, δ)-differentially private for any ε below
-    /// this one, so `epsilon` cannot be lowered further by a better accountant.
-    pub no_less_than: Option<f64>,
-    /// What must be true for the claim to hold.
-    pub assumed: Vec<Assumption>,
-    /// What was left out, each on the safe side for `epsilon` or outside of its meaning.
-    pub ignored: Vec<Omission>,
-}
-
-/// What a claim rests on; its `Display` is one sentence for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Assumption {
-    /// Unit and adjacency.
-    OneNodeReplacedByZeros,
-    /// All of the noise is in what is released.
-    NoiseInEveryRelease,
-    /// The noise is Gaussian, discrete or continuous.
-    GaussianNoise,
-    /// The noise is continuous.
-    ContinuousNoise,
-}
-
-/// What a claim leaves out; its `Display` is one sentence for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Omission {
-    /// The sampling rate, with no amplification claimed.
-    SamplingRate,
-    /// How the numbers are computed where the noise is added.
-    FloatingPointNoise,
-    /// Everything else that is released from the same data.
-    OtherReleases,
-}
-
 impl Accountant {
-    /// All of them, from the loosest to the tightest.
-    pub const ALL: [Self; 2] = [Self::Zcdp, Self::Exact];
+    /// All of them. Without sampling each one's ε is at most that of the one before it.
+    pub const ALL: [Self; 4] = [Self::Zcdp, Self::Rdp, Self::Pld, Self::Exact];
 
     /// How it is written on a command line and in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Zcdp => "zcdp",
+            Self::Rdp => "rdp",
+            Self::Pld => "pld",
             Self::Exact => "exact",
         }
     }
@@ -108,20 +76,7 @@ impl Accountant {
         participation: Participation,
         delta: f64,
     ) -> Result<Claim, PrivacyError> {
-        checked_noise(noise)?;
-        participation.check()?;
-        checked_delta(delta)?;
-        let (epsilon, no_less_than) = self.bounds(noise, participation, delta)?;
-        Ok(Claim {
-            accountant: self,
-            noise,
-            participation,
-            delta,
-            epsilon,
-            no_less_than,
-            assumed: self.assumptions(),
-            ignored: self.omissions(participation),
-        })
+        self.claim(noise, participation, delta, Precision::Full)
     }
 
     /// The claim with the least noise that keeps ε at `epsilon` or below it; the noise is rounded up, by
@@ -140,17 +95,40 @@ impl Accountant {
             let expected = "a positive finite number";
             return Err(PrivacyError::OutOfRange { quantity: "epsilon", expected });
         }
-        let claim = |noise: f64| self.epsilon(noise, participation, delta);
-        let (mut low, mut best) = bracket(epsilon, claim)?;
-        while best.noise > low * (1.0 + NOISE_STEP) {
-            let middle = claim((low * best.noise).sqrt())?;
-            if middle.epsilon <= epsilon {
-                best = middle;
-            } else {
-                low = middle.noise;
+        let draft = |noise: f64| self.claim(noise, participation, delta, Precision::Draft);
+        let (low, best) = bracket(epsilon, draft)?;
+        let mut best = narrow(epsilon, low, best, draft)?;
+        // A finer grid gives a lower ε, unless something is odd: then this noise was not enough.
+        loop {
+            let claim = self.epsilon(best.noise, participation, delta)?;
+            if claim.epsilon <= epsilon {
+                return Ok(claim);
             }
+            best.noise *= 1.0 + NOISE_STEP;
         }
-        Ok(best)
+    }
+
+    fn claim(
+        self,
+        noise: f64,
+        participation: Participation,
+        delta: f64,
+        precision: Precision,
+    ) -> Result<Claim, PrivacyError> {
+        checked_noise(noise)?;
+        participation.check()?;
+        checked_delta(delta)?;
+        let (epsilon, no_less_than) = self.bounds(noise, participation, delta, precision)?;
+        Ok(Claim {
+            accountant: self,
+            noise,
+            participation,
+            delta,
+            epsilon,
+            no_less_than,
+            assumed: self.assumptions(noise, participation),
+            ignored: self.omissions(noise, participation),
+        })
     }
 
     /// ε from above and, where known, from below.
@@ -159,32 +137,52 @@ impl Accountant {
         noise: f64,
         participation: Participation,
         delta: f64,
+        precision: Precision,
     ) -> Result<(f64, Option<f64>), PrivacyError> {
-        let rounds = participation.rounds as f64;
+        let counted = self.counted(noise, participation);
+        let rounds = counted.rounds as f64;
         match self {
             Self::Zcdp => {
                 let rho = rounds / (2.0 * noise * noise) * ABOVE;
                 Ok((epsilon_of_rho(rho, delta), None))
             }
-            Self::Exact => {
-                let mu = rounds.sqrt() / noise * ABOVE;
-                Ok((gaussian_epsilon(mu, delta)?, None))
+            Self::Rdp => Ok((rdp::epsilon(noise, counted, delta).0, None)),
+            Self::Pld if counted.sampling_rate < 1.0 => {
+                let found = pld::epsilon(noise, counted, delta, precision);
+                Ok((found.high, Some(found.low)))
+            }
+            // Without sampling the loss of all rounds is one Gaussian: there is nothing to discretise.
+            Self::Pld | Self::Exact => {
+                let epsilon = gaussian_epsilon(rounds.sqrt() / noise * ABOVE, delta)?;
+                let exact = participation.sampling_rate == 1.0;
+                Ok((epsilon, exact.then_some((epsilon * (1.0 - EXACT_TO)).max(0.0))))
             }
         }
     }
 
-    fn assumptions(self) -> Vec<Assumption> {
-        let noise = match self {
-            Self::Zcdp => Assumption::GaussianNoise,
-            Self::Exact => Assumption::ContinuousNoise,
-        };
-        vec![Assumption::OneNodeReplacedByZeros, Assumption::NoiseInEveryRelease, noise]
+    /// The participation that this accountant counts: without the sampling rate where it ignores it.
+    fn counted(self, noise: f64, participation: Participation) -> Participation {
+        match self {
+            Self::Rdp | Self::Pld if noise >= AMPLIFIED_FROM => participation,
+            _ => Participation::full(participation.rounds),
+        }
     }
 
-    fn omissions(self, participation: Participation) -> Vec<Omission> {
-        let sampled = (participation.sampling_rate < 1.0).then_some(Omission::SamplingRate);
+    fn assumptions(self, noise: f64, participation: Participation) -> Vec<Assumption> {
+        let noise_kind = match self {
+            Self::Zcdp => Assumption::GaussianNoise,
+            Self::Rdp | Self::Pld | Self::Exact => Assumption::ContinuousNoise,
+        };
+        let always =
+            [Assumption::OneNodeReplacedByZeros, Assumption::NoiseInEveryRelease, noise_kind];
+        let amplified = self.counted(noise, participation).sampling_rate < 1.0;
+        always.into_iter().chain(amplified.then_some(Assumption::SecretPoissonSampling)).collect()
+    }
+
+    fn omissions(self, noise: f64, participation: Participation) -> Vec<Omission> {
+        let ignored = self.counted(noise, participation) != participation;
         let always = [Omission::FloatingPointNoise, Omission::OtherReleases];
-        sampled.into_iter().chain(always).collect()
+        ignored.then_some(Omission::SamplingRate).into_iter().chain(always).collect()
     }
 }
 
@@ -218,69 +216,62 @@ impl std::str::FromStr for Accountant {
 
     fn from_str(name: &str) -> Result<Self, PrivacyError> {
         let known = Self::ALL.into_iter().find(|accountant| accountant.name() == name);
-        known.ok_or(PrivacyError::OutOfRange { quantity: "accountant", expected: "zcdp or exact" })
-    }
-}
-
-impl std::fmt::Display for Assumption {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::OneNodeReplacedByZeros => {
-                "the unit is one node: neighbours differ by its whole contribution replaced by zeros, \
-                 whose norm is at most the clip"
-            }
-            Self::NoiseInEveryRelease => {
-                "every release holds all of this noise, fresh in each round, and the adversary knows \
-                 none of it"
-            }
-            Self::GaussianNoise => "the noise is Gaussian, continuous or discrete",
-            Self::ContinuousNoise => {
-                "the noise is continuous Gaussian; for discrete Gaussian noise only the zcdp line is \
-                 proved"
-            }
+        known.ok_or(PrivacyError::OutOfRange {
+            quantity: "accountant",
+            expected: "zcdp, rdp or exact",
         })
     }
 }
 
-impl std::fmt::Display for Omission {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::SamplingRate => {
-                "the sampling rate: every round is counted in full, without amplification"
-            }
-            Self::FloatingPointNoise => {
-                "how noise is drawn and added: floating-point noise has weaknesses that no accountant \
-                 sees (Mironov 2012)"
-            }
-            Self::OtherReleases => {
-                "all else that is released from the same data (metrics, tuning runs, other tasks): \
-                 their costs add up"
-            }
-        })
-    }
-}
-
-/// Noise whose ε is above the wanted one, and a claim whose ε is not, a factor of two apart.
+/// A claim whose ε is above the wanted one, and one whose ε is not, a factor of two apart in noise.
 fn bracket(
     epsilon: f64,
     claim: impl Fn(f64) -> Result<Claim, PrivacyError>,
-) -> Result<(f64, Claim), PrivacyError> {
+) -> Result<(Claim, Claim), PrivacyError> {
     let expected = "an epsilon that a noise between 0.001 and 1000000000 reaches";
     let unreachable = PrivacyError::OutOfRange { quantity: "epsilon", expected };
-    let mut best = claim(1.0)?;
-    let reached = best.epsilon <= epsilon;
+    let mut last = claim(1.0)?;
+    let reached = last.epsilon <= epsilon;
     loop {
-        let noise = if reached { best.noise / 2.0 } else { best.noise * 2.0 };
+        let noise = if reached { last.noise / 2.0 } else { last.noise * 2.0 };
         if !(NOISE_MINIMUM..=NOISE_MAXIMUM).contains(&noise) {
             return Err(unreachable);
         }
         let next = claim(noise)?;
         match (reached, next.epsilon <= epsilon) {
-            (true, false) => return Ok((next.noise, best)),
-            (false, true) => return Ok((best.noise, next)),
-            _ => best = next,
+            (true, false) => return Ok((next, last)),
+            (false, true) => return Ok((last, next)),
+            _ => last = next,
         }
     }
+}
+
+/// The better one of two such claims, once their noise differs by less than [`NOISE_STEP`].
+///
+/// ε is nearly a power of the noise, so a straight line between logarithms hits the target closely; a
+/// little is added on the side that moved last, so that the other one follows. Every fourth guess is the
+/// middle, whatever the curve.
+fn narrow(
+    epsilon: f64,
+    mut low: Claim,
+    mut best: Claim,
+    claim: impl Fn(f64) -> Result<Claim, PrivacyError>,
+) -> Result<Claim, PrivacyError> {
+    let (mut guesses, mut side) = (0, 1.0);
+    while best.noise > low.noise * (1.0 + NOISE_STEP) {
+        guesses += 1;
+        let (left, right) = (libm::log(low.noise), libm::log(best.noise));
+        let (above, below) = (libm::log(low.epsilon / epsilon), libm::log(best.epsilon / epsilon));
+        let line = left + (right - left) * above / (above - below) + side * NOISE_STEP / 3.0;
+        let inside = line > left && line < right && guesses % 4 != 0;
+        let next = claim(libm::exp(if inside { line } else { (left + right) / 2.0 }))?;
+        if next.epsilon <= epsilon {
+            (best, side) = (next, -1.0);
+        } else {
+            (low, side) = (next, 1.0);
+        }
+    }
+    Ok(best)
 }
 
 fn checked_noise(noise: f64) -> Result<(), PrivacyError> {
@@ -294,6 +285,12 @@ fn checked_noise(noise: f64) -> Result<(), PrivacyError> {
 const NOISE_MINIMUM: f64 = 1e-3;
 const NOISE_MAXIMUM: f64 = 1e9;
 const ROUNDS_MAXIMUM: u64 = 1_000_000_000;
+
+/// Below this noise no ε is small enough for sampling to matter, and nobody counts it.
+const AMPLIFIED_FROM: f64 = 0.05;
+
+/// Relative error of the exact conversion.
+const EXACT_TO: f64 = 1e-9;
 
 /// Relative width at which the search for noise stops.
 const NOISE_STEP: f64 = 1e-6;

@@ -28,7 +28,8 @@
 //! Secure Aggregation*, ICML 2021 ("KLS21").
 //!
 //! Reading order: [`clip`](Clipped) → [`quantize`](Quantized) → [`release`](Release) →
-//! [`charge`](ChargeTerms) → [`conversion`](zcdp_epsilon) → [`budget`](Budget) → [`ledger`](Ledger).
+//! [`charge`](ChargeTerms) → [`conversion`](zcdp_epsilon) → [`budget`](Budget) → [`ledger`](Ledger);
+//! by itself, [`accounting`].
 
 pub mod accounting;
 mod budget;

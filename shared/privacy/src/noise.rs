@@ -10,8 +10,9 @@
 //!
 //! **Time.** Neither runs in constant time: rejections, table look-ups and branches depend on what is
 //! drawn. Somebody who measures the caches of this machine, or a single call, may learn something of the
-//! noise. A peer must not be able to: noise is made in one job for a whole vector, in memory, and the
-//! contribution leaves at an instant that was drawn beforehand (design.md section 4, phase 4).
+//! noise. A peer should not be able to: noise is made in one job for a whole vector, in memory, and the
+//! contribution leaves at an instant drawn from a whole window. Only where the job took longer than that
+//! instant, and a new one is drawn from what is left of the window, does its duration show at all.
 
 mod blocks;
 mod exact;
