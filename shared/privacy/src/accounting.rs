@@ -98,13 +98,15 @@ impl Accountant {
         let draft = |noise: f64| self.claim(noise, participation, delta, Precision::Draft);
         let (low, best) = bracket(epsilon, draft)?;
         let mut best = narrow(epsilon, low, best, draft)?;
-        // A finer grid gives a lower ε, unless something is odd: then this noise was not enough.
+        // A finer grid gives a lower ε but for rounding: then a little more noise does.
+        let mut more = NOISE_STEP / 4.0;
         loop {
             let claim = self.epsilon(best.noise, participation, delta)?;
             if claim.epsilon <= epsilon {
                 return Ok(claim);
             }
-            best.noise *= 1.0 + NOISE_STEP;
+            best.noise *= 1.0 + more;
+            more *= 2.0;
         }
     }
 

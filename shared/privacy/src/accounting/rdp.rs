@@ -38,7 +38,10 @@ pub(super) fn epsilon(noise: f64, participation: Participation, delta: f64) -> (
         let divergence = rounds as f64 * divergence(noise, sampling_rate, b) * (1.0 + ROUNDING);
         (divergence, epsilon_at_order(b, divergence, delta).max(0.0))
     };
-    let (mut best, mut order, mut b) = (f64::INFINITY, SMALLEST, SMALLEST);
+    // Without sampling the best one is about √(ln(1/δ)·2σ²/rounds); with it, larger.
+    let unsampled = (-libm::log(delta) * 2.0 * noise * noise / rounds as f64).sqrt();
+    let smallest = SMALLEST.min(unsampled / 10.0);
+    let (mut best, mut order, mut b) = (f64::INFINITY, smallest, smallest);
     while b < LARGEST * noise.max(1.0) {
         let (divergence, epsilon) = at(b);
         if epsilon < best {
@@ -160,7 +163,7 @@ impl LogSum {
     }
 }
 
-/// Orders minus one that are tried.
+/// Orders minus one that are tried; smaller ones where ε is in the thousands.
 const SMALLEST: f64 = 1e-3;
 const LARGEST: f64 = 1e5;
 const FACTOR: f64 = 1.25;
