@@ -5,7 +5,8 @@ use divan::counter::ItemsCount;
 use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32, Q40, Ratio, RotationSeed};
 use privacy::{
-    Budget, Charge, ChargeTerms, Clipped, Grid, Ledger, Limits, Quantized, Release, SavedState,
+    Budget, Charge, ChargeTerms, Clipped, Grid, Ledger, Limits, Quantized, Release, Sampler,
+    SavedState,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -71,12 +72,12 @@ fn rotate_and_round(bencher: Bencher) {
         .bench_local_values(|clipped| Quantized::new(clipped, &grid, &mut rng));
 }
 
-#[divan::bench(sample_count = 10)]
-fn exact_noise(bencher: Bencher) {
+#[divan::bench(sample_count = 10, args = [Sampler::Blocks, Sampler::Opendp])]
+fn exact_noise(bencher: Bencher, sampler: Sampler) {
     bencher
         .counter(ItemsCount::new(COORDINATES))
         .with_inputs(|| (quantized(), charge()))
-        .bench_values(|(quantized, charge)| Release::new(quantized, charge));
+        .bench_values(|(quantized, charge)| Release::with_sampler(quantized, charge, sampler));
 }
 
 #[divan::bench]

@@ -150,7 +150,7 @@ fn root_above(value: u128) -> f64 {
 /// error times its argument), and by less than one step of [`Q40`] at a ρ of 1.
 const ABOVE: f64 = 1.0 + 1e-13;
 
-/// σ is chosen in eighths: a fast sampler later wants small denominators.
+/// σ is chosen in eighths of a grid unit.
 const SIGMA_DENOMINATOR: u32 = 8;
 
 #[cfg(test)]

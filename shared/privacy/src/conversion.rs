@@ -21,16 +21,26 @@ use crate::PrivacyError;
 /// # Errors
 /// [`PrivacyError::OutOfRange`] unless 0 < δ < 1.
 pub fn zcdp_epsilon(rho: Q40, delta: f64) -> Result<f64, PrivacyError> {
-    let ln_delta = checked_delta(delta)?.ln();
-    if rho == Q40::ZERO || rho == Q40::MAXIMUM {
-        return Ok(if rho == Q40::ZERO { 0.0 } else { f64::INFINITY });
+    checked_delta(delta)?;
+    if rho == Q40::MAXIMUM {
+        return Ok(f64::INFINITY);
     }
-    let rho = rho.to_f64_up();
-    let epsilon = |b: f64| {
-        let terms = [(1.0 + b) * rho, -libm::log1p(b) / b, -ln_delta / b, -libm::log1p(1.0 / b)];
-        sum_above(&terms)
-    };
-    Ok(least(epsilon).max(0.0))
+    Ok(epsilon_of_rho(rho.to_f64_up(), delta))
+}
+
+/// The same for any finite ρ of at least 0, and a checked δ.
+pub(crate) fn epsilon_of_rho(rho: f64, delta: f64) -> f64 {
+    if rho == 0.0 {
+        return 0.0;
+    }
+    least(|b| epsilon_at_order(b, (1.0 + b) * rho, delta)).max(0.0)
+}
+
+/// The ε at order 1 + `b` of a mechanism of Rényi divergence `divergence` at that order (CKS20,
+/// Proposition 12), rounded up; it may be negative, which means 0.
+pub(crate) fn epsilon_at_order(b: f64, divergence: f64, delta: f64) -> f64 {
+    let ln_delta = libm::log(delta);
+    sum_above(&[divergence, -libm::log1p(b) / b, -ln_delta / b, -libm::log1p(1.0 / b)])
 }
 
 /// The least δ for which ρ-zCDP implies (`epsilon`, δ)-DP, rounded up, at most 1.
@@ -58,7 +68,7 @@ pub fn zcdp_delta(rho: Q40, epsilon: f64) -> Result<f64, PrivacyError> {
 /// # Errors
 /// [`PrivacyError::OutOfRange`] unless ε is positive and below 10⁶, and 0 < δ < 1.
 pub fn zcdp_rho(epsilon: f64, delta: f64) -> Result<Q40, PrivacyError> {
-    let ln_delta = checked_delta(delta)?.ln();
+    let ln_delta = libm::log(checked_delta(delta)?);
     if !(epsilon > 0.0 && epsilon < 1e6) {
         let expected = "a number above 0 and below 1000000";
         return Err(PrivacyError::OutOfRange { quantity: "epsilon", expected });

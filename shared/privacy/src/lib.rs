@@ -9,7 +9,8 @@
 //! ```
 //!
 //! the charge of a release ([`ChargeTerms::rho`], zero-concentrated differential privacy), its
-//! conversion to (ε, δ) ([`zcdp_epsilon`]), budgets, and the bytes of the [`Ledger`] with their
+//! conversion to (ε, δ) ([`zcdp_epsilon`]), the ε of other people's noise by several accountants
+//! ([`accounting`]), budgets, and the bytes of the [`Ledger`] with their
 //! recovery after a crash ([`Ledger::open`]).
 //!
 //! What it never does: it opens no file and no socket, reads no clock, holds no text, and never takes
@@ -27,8 +28,10 @@
 //! Secure Aggregation*, ICML 2021 ("KLS21").
 //!
 //! Reading order: [`clip`](Clipped) → [`quantize`](Quantized) → [`release`](Release) →
-//! [`charge`](ChargeTerms) → [`conversion`](zcdp_epsilon) → [`budget`](Budget) → [`ledger`](Ledger).
+//! [`charge`](ChargeTerms) → [`conversion`](zcdp_epsilon) → [`budget`](Budget) → [`ledger`](Ledger);
+//! by itself, [`accounting`].
 
+pub mod accounting;
 mod budget;
 mod charge;
 mod clip;
@@ -51,6 +54,7 @@ pub use ledger::{
     Charge, Entry, EntryBytes, EntryKind, Fault, Ledger, LedgerError, Limits, PenaltyReason, Place,
     Reading, Recovery, Refusal, SavedState, TornTail, read_ledger,
 };
+pub use noise::{Sampler, discrete_gaussian};
 pub use quantize::{Grid, Quantized};
 pub use release::Release;
 pub use signal::{NodesNeeded, mean_noise, nodes_needed};

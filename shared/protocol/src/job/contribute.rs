@@ -52,8 +52,8 @@ pub enum ContributeError {
 }
 
 impl ContributeJob {
-    /// Does the work: stochastic rounding and masks from `entropy`, exact noise from opendp's
-    /// own generator.
+    /// Does the work: stochastic rounding and masks from `entropy`, exact noise from a key that the
+    /// sampler draws from the operating system.
     pub fn run(self, entropy: Entropy) -> Prepared {
         self.run_with::<KeystreamMasks>(entropy, |update, shape, charge, rng| {
             Release::new(Quantized::new(update, &shape.grid, rng)?, charge)

@@ -1,16 +1,16 @@
-//! The noise of the shipped path, against the exact discrete Gaussian: seconds of samples.
-
-#![allow(clippy::unwrap_used, reason = "clippy's allowance for tests does not reach their helpers")]
+//! The noise of the shipped path, from a charge to the values that are masked.
 
 use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32, Q40, Ratio, RotationSeed};
 use privacy::{
     Budget, Charge, ChargeTerms, Clipped, Grid, Ledger, Limits, PrivacyError, Quantized, Release,
-    SavedState,
+    Sampler, SavedState,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use wire::{PlanHash, Round, TaskId};
+
+use crate::distribution::Bins;
 
 const SAMPLES: usize = 1 << 18;
 
@@ -46,44 +46,35 @@ fn zeros(grid: &Grid) -> Quantized {
 }
 
 fn noise(sigma: Ratio, bits: u32) -> Vec<i64> {
+    noise_of(sigma, bits, Sampler::default())
+}
+
+fn noise_of(sigma: Ratio, bits: u32, sampler: Sampler) -> Vec<i64> {
     let grid = grid(bits);
-    let release = Release::new(zeros(&grid), charge(&grid, sigma)).unwrap();
+    let release = Release::with_sampler(zeros(&grid), charge(&grid, sigma), sampler).unwrap();
     let (values, charge) = release.into_parts();
     assert_eq!(charge.terms().sigma, sigma);
     assert!(values.iter().all(|&value| value <= grid.modulus().mask()));
     values.into_iter().map(|value| grid.modulus().lift(value)).collect()
 }
 
-/// Standard deviations by which χ² exceeds its mean, over all values with 20 expected samples or more;
-/// the two tails are one bin each.
-fn chi_square(samples: &[i64], sigma: f64) -> f64 {
-    let weight = |x: i64| (-(x as f64).powi(2) / (2.0 * sigma * sigma)).exp();
-    let reach = (20.0 * sigma) as i64;
-    let total: f64 = (-reach..=reach).map(weight).sum();
-    let expected = |x: i64| samples.len() as f64 * weight(x) / total;
-    let edge = (0..).find(|&x| expected(x) < 20.0).unwrap() - 1;
-    let observed =
-        |x: i64| samples.iter().filter(|&&value| value.clamp(-edge, edge) == x).count() as f64;
-    let tail: f64 = (edge..=reach).map(expected).sum();
-    let statistic: f64 = (-edge..=edge)
-        .map(|x| (x, if x.abs() == edge { tail } else { expected(x) }))
-        .map(|(x, expected)| (observed(x) - expected).powi(2) / expected)
-        .sum();
-    let freedom = (2 * edge) as f64;
-    (statistic - freedom) / (2.0 * freedom).sqrt()
-}
-
 #[test]
 fn noise_is_the_exact_discrete_gaussian() {
-    for (numerator, denominator) in [(2, 1), (27, 8), (12, 1)] {
+    let cases = [
+        (2, 1, Sampler::Blocks),
+        (27, 8, Sampler::Blocks),
+        (30, 1, Sampler::Blocks),
+        (27, 8, Sampler::Opendp),
+    ];
+    for (numerator, denominator, sampler) in cases {
         let sigma = Ratio::new(numerator, denominator).unwrap();
-        let samples = noise(sigma, 20);
-        let z = chi_square(&samples, sigma.to_f64());
-        // 6 standard deviations: less than once in 10⁶ runs (χ² has a heavier tail than a Gaussian).
-        assert!(z < 6.0, "σ = {sigma}: χ² is {z} standard deviations above its mean");
+        let samples = noise_of(sigma, 20, sampler);
+        let excess = Bins::new(sigma.to_f64(), 200).excess(&samples);
+        // Standard deviations of χ²: less than once in 10⁶ runs.
+        assert!(excess < 6.0, "{sampler:?}, σ = {sigma}: {excess}");
         // The same samples against a σ that is 2 % off: the test would notice.
-        let wrong = chi_square(&samples, sigma.to_f64() * 1.02);
-        assert!(wrong > 6.0, "σ = {sigma}: a wrong σ is not noticed ({wrong})");
+        let wrong = Bins::new(sigma.to_f64() * 1.02, 200).excess(&samples);
+        assert!(wrong > 6.0, "{sampler:?}, σ = {sigma}: a wrong σ is not noticed ({wrong})");
     }
 }
 
