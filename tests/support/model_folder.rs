@@ -98,6 +98,7 @@ fn recipe() -> PretrainingRecipe {
         batch: 4,
         sequence_length: SEQUENCE,
         learning_rate: 3e-3,
+        matrix_learning_rate: 0.02,
         warm_up_steps: 2,
         final_share: 0.1,
         weight_decay: 0.1,

@@ -45,6 +45,7 @@ fn recipe(threads: usize) -> PretrainingRecipe {
         batch: 16,
         sequence_length: 256,
         learning_rate: 1e-3,
+        matrix_learning_rate: 0.02,
         warm_up_steps: 1,
         final_share: 0.1,
         weight_decay: 0.1,

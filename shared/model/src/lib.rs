@@ -17,6 +17,7 @@ mod generate;
 mod gradient;
 mod loss;
 mod model;
+mod muon;
 mod optimizer;
 mod pretrain;
 mod random;

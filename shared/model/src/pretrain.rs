@@ -1,4 +1,4 @@
-//! A small base model from nothing: random weights, a stream of tokens, AdamW with warm-up and a cosine.
+//! A small base model from nothing: random weights, a stream of tokens, Muon and AdamW with warm-up and a cosine.
 //!
 //! The stream is one long row of token ids (documents joined by an end token, by the caller); rows of a batch are
 //! windows of it, so nothing is padded.
@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::device::{Device, Precision};
 use crate::gradient::{Part, Trained, accumulate, rows_a_part};
 use crate::loss::losses_and_hits;
+use crate::muon::Muon;
 use crate::optimizer::{Optimizer, Training};
 use crate::random::{below, normal, permutation, short_generator};
 use crate::safetensors_file::{Saved, write, write_file};
@@ -30,8 +31,10 @@ pub struct PretrainingRecipe {
     pub batch: usize,
     /// Tokens a window.
     pub sequence_length: usize,
-    /// Highest step size, reached after the warm-up.
+    /// Highest step size of AdamW (embeddings, norms), reached after the warm-up.
     pub learning_rate: f64,
+    /// Highest step size of Muon (the matrices of the blocks).
+    pub matrix_learning_rate: f64,
     /// Steps over which the step size rises from 0.
     pub warm_up_steps: usize,
     /// Share of the highest step size that is left at the end of the cosine.
@@ -121,8 +124,13 @@ impl Pretraining {
             epsilon: 1e-8,
             weight_decay: recipe.weight_decay,
         };
-        let parameters = self.model.tensors().into_iter().map(|(_, tensor)| tensor).collect();
-        let mut optimizer = Training::new(rule, parameters);
+        let (matrices, others): (Vec<_>, Vec<_>) =
+            self.model.tensors().into_iter().partition(is_matrix_of_block);
+        let tensors =
+            |named: Vec<(String, Tensor)>| named.into_iter().map(|(_, tensor)| tensor).collect();
+        let mut optimizer = Training::new(rule, tensors(others));
+        let mut muon =
+            Muon::new(tensors(matrices), recipe.matrix_learning_rate, recipe.weight_decay);
         let mut windows = Windows::new(training, recipe);
         for step in 1..=recipe.steps {
             let loss = self.batch(&mut windows, stop)?;
@@ -130,6 +138,7 @@ impl Pretraining {
                 return Err(ModelError::Diverged { step });
             }
             optimizer.step(schedule(recipe, step), Some(recipe.max_gradient_norm));
+            muon.step(schedule(recipe, step));
             let measured = step % recipe.measure_every == 0 || step == recipe.steps;
             let held_out_loss = if measured { Some(self.measure(held_out, stop)?) } else { None };
             progress(self, PretrainingProgress { step, loss, held_out_loss });
@@ -215,6 +224,11 @@ pub(crate) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
+/// Whether Muon trains this weight.
+fn is_matrix_of_block((name, tensor): &(String, Tensor)) -> bool {
+    name.starts_with("model.layers.") && tensor.dim() == 2
+}
+
 fn check(recipe: &PretrainingRecipe, config: &Config) -> Result<(), ModelError> {
     let counts = [
         ("steps", recipe.steps),
@@ -233,6 +247,11 @@ fn check(recipe: &PretrainingRecipe, config: &Config) -> Result<(), ModelError> 
     if recipe.max_gradient_norm.is_nan() || recipe.max_gradient_norm <= 0.0 {
         let found = recipe.max_gradient_norm.to_string();
         return Err(ModelError::Recipe { key: "max_gradient_norm", found, expected: "above 0" });
+    }
+    let rate = recipe.matrix_learning_rate;
+    if rate.is_nan() || rate <= 0.0 {
+        let (key, found) = ("matrix_learning_rate", rate.to_string());
+        return Err(ModelError::Recipe { key, found, expected: "above 0" });
     }
     Optimizer::AdamW {
         learning_rate: recipe.learning_rate,

@@ -103,21 +103,21 @@ fn write_recipe(
     writeln!(
         card,
         "`murmur-simulate pretrain <jsonl…>`: byte-level BPE of 4,096 tokens trained on the same texts; {} \
-optimiser steps of {} × {} tokens ({:.1} passes over {} tokens) of AdamW (step size {}, {} steps of \
-warm-up, half a cosine down to {} of it, weight decay {}, β₂ {}, gradients clipped to {}), fp32, \
-seed {}, {} threads, {:.0} minutes on a CPU. Weights are stored in bf16.\n",
+optimiser steps of {} × {} tokens ({:.1} passes over {} tokens) of Muon on the blocks' matrices (step size {}) and AdamW on the rest (step size {}, β₂ {}, gradients \
+clipped to {}); {} steps of warm-up, half a cosine down to {} of it, weight decay {}; fp32, seed {}, {} threads, {:.0} minutes on a CPU. Weights are stored in bf16.\n",
         recipe.steps,
         recipe.batch,
         recipe.sequence_length,
         (recipe.steps * recipe.batch * recipe.sequence_length) as f64
             / report.training_tokens as f64,
         report.training_tokens,
+        recipe.matrix_learning_rate,
         recipe.learning_rate,
+        recipe.beta2,
+        recipe.max_gradient_norm,
         recipe.warm_up_steps,
         recipe.final_share,
         recipe.weight_decay,
-        recipe.beta2,
-        recipe.max_gradient_norm,
         recipe.seed,
         recipe.threads,
         report.seconds / 60.0

@@ -13,6 +13,7 @@ fn recipe() -> PretrainingRecipe {
         batch: 4,
         sequence_length: 16,
         learning_rate: 1e-2,
+        matrix_learning_rate: 0.02,
         warm_up_steps: 4,
         final_share: 0.1,
         weight_decay: 0.1,
