@@ -1,0 +1,3 @@
+//! One file for each command: its options, and what it prints.
+
+pub mod ledger;

@@ -1,0 +1,5 @@
+//! What the audit finds in the evidence of real rounds, and in evidence that was tampered with.
+
+mod ledger;
+mod program;
+mod world;
