@@ -1,3 +1,4 @@
 //! One file for each command: its options, and what it prints.
 
 pub mod ledger;
+pub mod round;

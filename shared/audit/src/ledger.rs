@@ -115,7 +115,8 @@ fn read(bytes: &[u8], node: NodeId, findings: &mut Findings) -> Vec<Entry> {
 
 fn note_reading(length: usize, entries: &[Entry], torn: Option<TornTail>, findings: &mut Findings) {
     let (count, read) = (entries.len(), length as u64 - torn.map_or(0, |torn| torn.length));
-    let what = format!("{count} entries in {read} bytes: each signed and linked to the one before");
+    let what =
+        format!("entries: {count}, in {read} bytes, each signed and linked to the one before");
     findings.ok("chain", "ledger", what);
     if let Some(TornTail { offset, length }) = torn {
         let at = format!("entry {}, byte {offset}", count + 1);

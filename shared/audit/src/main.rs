@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use program::{Exit, LogOptions, Output, OutputOptions};
 
-use commands::ledger;
+use commands::{ledger, round};
 
 /// Checks what a swarm of murmur-nodes and its coordinator claim, offline: no network, no key, no model.
 ///
@@ -30,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Check a node's ledger: every byte, link, signature, charge and budget
     Ledger(ledger::Options),
+    /// Check one round: its record, and with --transcript its sum
+    Round(round::Options),
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -48,5 +50,6 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let output = Output::new(&arguments.output);
     match arguments.command {
         Command::Ledger(options) => ledger::run(&options, output),
+        Command::Round(options) => round::run(&options, output),
     }
 }

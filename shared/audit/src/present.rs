@@ -74,16 +74,23 @@ fn tone_of_text(level: Level) -> Tone {
 
 /// The last line: what it comes to.
 pub fn verdict(findings: &Findings) -> String {
+    let colour = match findings.worst() {
+        Level::Fault => Paint::Red,
+        Level::Warning => Paint::Yellow,
+        Level::Ok | Level::Note => Paint::Green,
+    };
+    paint(colour, &plain_verdict(findings))
+}
+
+/// The same without colour, for a page.
+pub fn plain_verdict(findings: &Findings) -> String {
     let of = |level, noun: &str| plural(findings.count(level) as u64, noun);
+    let warnings = of(Level::Warning, "warning");
     match findings.worst() {
         Level::Fault => {
-            let (faults, warnings) = (of(Level::Fault, "fault"), of(Level::Warning, "warning"));
-            paint(Paint::Red, &format!("{faults}, {warnings}: this evidence does not hold."))
+            format!("{}, {warnings}: this evidence does not hold.", of(Level::Fault, "fault"))
         }
-        Level::Warning => {
-            let warnings = of(Level::Warning, "warning");
-            paint(Paint::Yellow, &format!("No fault, {warnings}: somebody should look at it."))
-        }
-        Level::Ok | Level::Note => paint(Paint::Green, "Everything that was looked at holds."),
+        Level::Warning => format!("No fault, {warnings}: somebody should look at it."),
+        Level::Ok | Level::Note => "Everything that was looked at holds.".to_owned(),
     }
 }

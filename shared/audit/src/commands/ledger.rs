@@ -132,7 +132,7 @@ fn page(answer: &Answer, policy: Option<&Policy>) -> Page {
             Fact::new("ρ", format!("{:.6}", audit.rho)).note("zero-concentrated DP"),
             Fact::new("μ", format!("{:.3}", answer.mu)).note("Gaussian equivalent"),
             Fact::new("findings", audit.findings.all().len().to_string())
-                .note(present::verdict(&audit.findings))
+                .note(present::plain_verdict(&audit.findings))
                 .tone(tone),
         ])
         .section("What was looked at")

@@ -126,7 +126,7 @@ impl Judge {
         let Self { charges, right, .. } = self;
         if charges == right {
             let what = format!(
-                "{charges} charges computed again from their terms by integer arithmetic and by opendp's map: none is \
+                "charges: {charges}, computed again from their terms by integer arithmetic and by opendp's map: none is \
                  too small, none differs by more than rounding"
             );
             findings.ok("charge", "ledger", what);

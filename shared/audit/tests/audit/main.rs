@@ -2,4 +2,5 @@
 
 mod ledger;
 mod program;
+mod round;
 mod world;

@@ -54,3 +54,41 @@ fn a_ledger_is_audited_by_name_and_by_status() {
     assert_eq!(code(&audit(&["ledger", text(&file)])), 2);
     assert_eq!(code(&audit(&["ledger", "/nowhere/ledger", "--node", &node])), 1);
 }
+
+#[test]
+fn a_round_is_audited_in_its_coordinators_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let evidence = play(5, 2, false);
+    evidence.write(folder.path());
+    let record = folder.path().join(format!("records/{}", evidence.records[1].hash()));
+    let transcript = folder.path().join("transcripts/round-000002");
+
+    let alone = audit(&["round", text(&record), "--json"]);
+    assert_eq!(code(&alone), 0, "{}", String::from_utf8_lossy(&alone.stdout));
+    let whole = audit(&["round", text(&record), "--transcript", text(&transcript), "--json"]);
+    assert_eq!(code(&whole), 0, "{}", String::from_utf8_lossy(&whole.stdout));
+    let answer = json(&whole);
+    assert_eq!((&answer["round"], &answer["survivors"]), (&2.into(), &5.into()));
+    let findings = answer["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|finding| finding["level"] == "ok"), "{findings:?}");
+
+    let other = folder.path().join("transcripts/round-000001");
+    assert_eq!(code(&audit(&["round", text(&record), "--transcript", text(&other)])), 3);
+    assert_eq!(code(&audit(&["round", text(&transcript)])), 1, "a transcript is no record");
+
+    // A record that was sent to somebody, without the folder around it.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join("record");
+    std::fs::copy(&record, &copy).unwrap();
+    assert_eq!(code(&audit(&["round", text(&copy)])), 2);
+    let genesis = folder.path().join("genesis");
+    assert_eq!(code(&audit(&["round", text(&copy), "--genesis", text(&genesis)])), 0);
+
+    let chain = folder.path().join("chain");
+    let mut bytes = std::fs::read(&chain).unwrap();
+    bytes[60] ^= 1;
+    std::fs::write(&chain, bytes).unwrap();
+    let damaged = audit(&["round", text(&record)]);
+    assert_eq!(code(&damaged), 1);
+    assert!(String::from_utf8_lossy(&damaged.stderr).contains("byte 8"));
+}

@@ -1,6 +1,8 @@
 //! A few real rounds in memory: the shipped machines, real masks, real noise, real ledgers. Messages arrive at once.
 
 use std::collections::VecDeque;
+use std::fs;
+use std::path::Path;
 
 use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32, Q40};
@@ -300,4 +302,45 @@ fn settings() -> Settings {
         },
         gate_tolerance_q32: ONE_Q32 / 50,
     }
+}
+
+impl Evidence {
+    /// Writes the files as a coordinator keeps them.
+    pub fn write(&self, folder: &Path) {
+        let keep = |name: &str, bytes: Vec<u8>| {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        };
+        keep("genesis", wire::encode(&self.genesis));
+        keep("chain", log(self.headers.iter().map(wire::encode)));
+        for (number, state) in self.states.iter().enumerate() {
+            keep(&format!("states/{number}"), state.encode());
+        }
+        for record in &self.records {
+            keep(&format!("records/{}", record.hash()), wire::encode(record));
+        }
+        for (number, transcript) in (1..).zip(&self.transcripts) {
+            keep(&format!("transcripts/round-{number:06}"), wire::encode(transcript));
+        }
+        for (node, ledger) in &self.ledgers {
+            keep(&format!("ledgers/{}", node.short()), ledger.clone());
+        }
+    }
+}
+
+/// The bytes of a log with these records, as `store` writes it.
+fn log(records: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut bytes = b"murlog\0\x01".to_vec();
+    for payload in records {
+        let mut hasher = blake3::Hasher::new_derive_key("murmuration log record v1");
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(&(payload.len() as u64).to_le_bytes());
+        hasher.update(&payload);
+        bytes.extend(b"rec\n");
+        bytes.extend((payload.len() as u32).to_le_bytes());
+        bytes.extend(&hasher.finalize().as_bytes()[..16]);
+        bytes.extend(payload);
+    }
+    bytes
 }
