@@ -11,16 +11,19 @@
 //! Who uses it: the program `murmur-audit` (whoever has the files), and tests of the whole swarm. The learning
 //! simulator will feed it measured attacks.
 //!
-//! Reading order: [`finding`](Findings) → [`exact`](ExactRho) → [`ledger`](audit_ledger) → [`round`](audit_round).
+//! Reading order: [`finding`](Findings) → [`exact`](ExactRho) → [`ledger`](audit_ledger) → [`round`](audit_round) →
+//! [`reconcile`].
 
 mod chain_file;
 mod exact;
 mod finding;
 mod ledger;
+mod reconcile;
 mod round;
 
 pub use chain_file::{ChainFileError, read_chain_file};
 pub use exact::ExactRho;
 pub use finding::{Finding, Findings, Level};
 pub use ledger::{LedgerAudit, Spending, TaskSpending, audit_ledger};
+pub use reconcile::{LedgerFile, Reconciliation, Row, reconcile};
 pub use round::{History, RoundAudit, audit_round, audit_transcript};

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use program::{Exit, LogOptions, Output, OutputOptions};
 
-use commands::{ledger, round};
+use commands::{ledger, reconcile, round};
 
 /// Checks what a swarm of murmur-nodes and its coordinator claim, offline: no network, no key, no model.
 ///
@@ -32,6 +32,8 @@ enum Command {
     Ledger(ledger::Options),
     /// Check one round: its record, and with --transcript its sum
     Round(round::Options),
+    /// Hold nodes' ledgers against the coordinator's transcripts
+    Reconcile(reconcile::Options),
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -51,5 +53,6 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.command {
         Command::Ledger(options) => ledger::run(&options, output),
         Command::Round(options) => round::run(&options, output),
+        Command::Reconcile(options) => reconcile::run(&options, output),
     }
 }

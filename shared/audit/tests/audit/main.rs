@@ -2,5 +2,6 @@
 
 mod ledger;
 mod program;
+mod reconcile;
 mod round;
 mod world;

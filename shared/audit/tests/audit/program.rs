@@ -92,3 +92,20 @@ fn a_round_is_audited_in_its_coordinators_folder() {
     assert_eq!(code(&damaged), 1);
     assert!(String::from_utf8_lossy(&damaged.stderr).contains("byte 8"));
 }
+
+#[test]
+fn ledgers_and_transcripts_are_reconciled() {
+    let folder = tempfile::tempdir().unwrap();
+    let evidence = play(4, 2, false);
+    evidence.write(folder.path());
+    let ledger = |node| folder.path().join(format!("ledgers/{}", node_id(node).short()));
+    let (ledgers, transcripts) = ([ledger(0), ledger(1)], folder.path().join("transcripts"));
+    let arguments =
+        ["reconcile", text(&ledgers[0]), text(&ledgers[1]), "--transcript", text(&transcripts)];
+    let answer = audit(&[&arguments[..], &["--json"]].concat());
+    assert_eq!(code(&answer), 0, "{}", String::from_utf8_lossy(&answer.stdout));
+    assert_eq!(json(&answer)["rows"].as_array().unwrap().len(), 4);
+
+    std::fs::write(&ledgers[1], &evidence.ledgers[0].1[..0]).unwrap();
+    assert_eq!(code(&audit(&arguments)), 3);
+}
