@@ -12,8 +12,9 @@
 //! simulator will feed it measured attacks.
 //!
 //! Reading order: [`finding`](Findings) → [`exact`](ExactRho) → [`ledger`](audit_ledger) → [`round`](audit_round) →
-//! [`reconcile`].
+//! [`reconcile`]; beside them [`budget`](budget_of_ledger).
 
+mod budget;
 mod chain_file;
 mod exact;
 mod finding;
@@ -21,6 +22,7 @@ mod ledger;
 mod reconcile;
 mod round;
 
+pub use budget::{Line, budget_of_ledger, budget_of_terms, curves, terms_of_plan};
 pub use chain_file::{ChainFileError, read_chain_file};
 pub use exact::ExactRho;
 pub use finding::{Finding, Findings, Level};

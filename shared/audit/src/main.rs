@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use program::{Exit, LogOptions, Output, OutputOptions};
 
-use commands::{ledger, reconcile, round};
+use commands::{budget, epsilon, ledger, reconcile, round};
 
 /// Checks what a swarm of murmur-nodes and its coordinator claim, offline: no network, no key, no model.
 ///
@@ -34,6 +34,10 @@ enum Command {
     Round(round::Options),
     /// Hold nodes' ledgers against the coordinator's transcripts
     Reconcile(reconcile::Options),
+    /// What was spent, or would be, against each adversary
+    Budget(budget::Options),
+    /// The ε of Gaussian noise over many rounds, or the noise for an ε
+    Epsilon(epsilon::Options),
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -54,5 +58,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Ledger(options) => ledger::run(&options, output),
         Command::Round(options) => round::run(&options, output),
         Command::Reconcile(options) => reconcile::run(&options, output),
+        Command::Budget(options) => budget::run(&options, output),
+        Command::Epsilon(options) => epsilon::run(&options, output),
     }
 }

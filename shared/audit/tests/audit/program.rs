@@ -109,3 +109,95 @@ fn ledgers_and_transcripts_are_reconciled() {
     std::fs::write(&ledgers[1], &evidence.ledgers[0].1[..0]).unwrap();
     assert_eq!(code(&audit(&arguments)), 3);
 }
+
+#[test]
+fn the_calculator_gives_the_reference_and_says_what_it_ignores() {
+    let numbers = ["epsilon", "--noise", "1", "--rounds", "1", "--delta", "1e-5", "--json"];
+    let all = json(&audit(&[&numbers[..], &["--accountant", "all"]].concat()));
+    // A reference made in Python with dp_accounting and scipy.
+    let zcdp = all["epsilon"]["zcdp"].as_f64().unwrap();
+    let exact = all["epsilon"]["exact"].as_f64().unwrap();
+    assert!((zcdp - 4.728386984943314).abs() < 1e-8, "{zcdp}");
+    assert!((exact - 4.377178095681232).abs() < 1e-8, "{exact}");
+    assert_eq!(all["claims"].as_array().unwrap().len(), all["epsilon"].as_object().unwrap().len());
+
+    let one = json(&audit(&[&numbers[..], &["--accountant", "zcdp"]].concat()));
+    assert_eq!((&one["epsilon"], &one["accountant"]), (&zcdp.into(), &"zcdp".into()));
+    let best = json(&audit(&numbers));
+    assert!(best["epsilon"].as_f64().unwrap() <= exact);
+
+    let sampled = [&numbers[..], &["--accountant", "exact", "--sampling-rate", "0.03"]].concat();
+    let sampled = json(&audit(&sampled));
+    assert_eq!(sampled["epsilon"].as_f64(), Some(exact));
+    assert!(sampled["ignored"].to_string().contains("sampling rate"), "{sampled}");
+}
+
+#[test]
+fn the_calculator_solves_for_noise() {
+    let asked = ["epsilon", "--epsilon", "8", "--rounds", "10", "--delta", "1e-6"];
+    let answer = json(&audit(&[&asked[..], &["--accountant", "zcdp", "--json"]].concat()));
+    // privacy.md 4.4: z = 2.180 for ten rounds at ε = 8.
+    assert!((answer["noise"].as_f64().unwrap() - 2.180).abs() < 5e-4, "{answer}");
+    assert!(answer["epsilon"].as_f64().unwrap() <= 8.0);
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let shown = audit(&[&asked[..], &["--accountant", "all", "--html", text(&page)]].concat());
+    assert_eq!(code(&shown), 0);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("leaves out"));
+    assert!(std::fs::read_to_string(page).unwrap().contains("ε over rounds"));
+}
+
+#[test]
+fn the_calculator_refuses_what_makes_no_sense() {
+    let wrong: [&[&str]; 6] = [
+        &["--noise", "1", "--rounds", "1", "--delta", "1"],
+        &["--noise", "-1", "--rounds", "1", "--delta", "1e-6"],
+        &["--noise", "1", "--rounds", "0", "--delta", "1e-6"],
+        &["--noise", "1", "--rounds", "1", "--delta", "1e-6", "--sampling-rate", "2"],
+        &["--noise", "1", "--epsilon", "1", "--rounds", "1", "--delta", "1e-6"],
+        &["--noise", "1", "--rounds", "1", "--delta", "1e-6", "--accountant", "moments"],
+    ];
+    for arguments in wrong {
+        assert_eq!(code(&audit(&[&["epsilon"], arguments].concat())), 2, "{arguments:?}");
+    }
+    let weak = audit(&["epsilon", "--noise", "0.1", "--rounds", "9", "--delta", "1e-6"]);
+    assert!(String::from_utf8_lossy(&weak.stdout).contains("NO MEANINGFUL GUARANTEE"));
+}
+
+#[test]
+fn budgets_of_ledgers_and_plans_are_told_by_adversary() {
+    let folder = tempfile::tempdir().unwrap();
+    let evidence = play(4, 1, false);
+    evidence.write(folder.path());
+    let transcript = folder.path().join("transcripts/round-000001");
+    let record = folder.path().join(format!("records/{}", evidence.records[0].hash()));
+    let page = folder.path().join("page.html");
+    let of = |file: &Path| {
+        let arguments = ["budget", "--plan", text(file), "--policy", "research", "--json"];
+        let answer = audit(&arguments);
+        assert_eq!(code(&answer), 0, "{}", String::from_utf8_lossy(&answer.stderr));
+        json(&answer)
+    };
+    let plan = of(&transcript);
+    assert_eq!(plan["adversaries"], of(&record)["adversaries"]);
+    assert_eq!(plan["rounds_affordable"], 6, "ρ = 1/2 each of 3.35");
+
+    let (ledger, node) = (folder.path().join("ledgers"), node_id(0).to_string());
+    let ledger = ledger.join(node_id(0).short());
+    let arguments =
+        ["budget", "--ledger", text(&ledger), "--node", &node, "--html", text(&page)];
+    let shown = audit(&arguments);
+    assert_eq!(code(&shown), 0);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    for words in ["whoever watches the network", "NOT COVERED", "this node's own", "zero-out"] {
+        assert!(shown.contains(words), "{shown}");
+    }
+    assert!(std::fs::read_to_string(page).unwrap().contains("<svg"));
+    assert_eq!(code(&audit(&["budget", "--plan", text(&ledger)])), 1);
+    assert_eq!(code(&audit(&["budget"])), 2);
+
+    let mut bytes = evidence.ledgers[0].1.clone();
+    bytes[20] ^= 1;
+    std::fs::write(&ledger, bytes).unwrap();
+    assert_eq!(code(&audit(&["budget", "--ledger", text(&ledger), "--node", &node])), 3);
+}

@@ -321,3 +321,15 @@ fn resign<T: wire::Signable<Signer = wire::NodeId>>(
         .expect("a node of the played world");
     Checked::sign(message, &key).signed().clone()
 }
+
+/// `cargo test --release -p audit -- --ignored write_the_sample` makes the round that `selftest` looks at anew; it needs a
+/// new one only when the form of the messages changes.
+#[test]
+#[ignore = "writes golden/sample"]
+fn write_the_sample() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/sample");
+    let evidence = play(7, 1, true);
+    std::fs::write(folder.join("genesis"), wire::encode(&evidence.genesis)).unwrap();
+    std::fs::write(folder.join("transcript"), wire::encode(&evidence.transcripts[0])).unwrap();
+    std::fs::write(folder.join("ledger"), &evidence.ledgers[0].1).unwrap();
+}
