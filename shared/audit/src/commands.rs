@@ -5,3 +5,4 @@ pub mod epsilon;
 pub mod ledger;
 pub mod reconcile;
 pub mod round;
+pub mod selftest;

@@ -12,7 +12,8 @@
 //! simulator will feed it measured attacks.
 //!
 //! Reading order: [`finding`](Findings) → [`exact`](ExactRho) → [`ledger`](audit_ledger) → [`round`](audit_round) →
-//! [`reconcile`]; beside them [`budget`](budget_of_ledger).
+//! [`reconcile`]; beside them [`budget`](budget_of_ledger),
+//! and [`selftest`].
 
 mod budget;
 mod chain_file;
@@ -21,6 +22,7 @@ mod finding;
 mod ledger;
 mod reconcile;
 mod round;
+mod selftest;
 
 pub use budget::{Line, budget_of_ledger, budget_of_terms, curves, terms_of_plan};
 pub use chain_file::{ChainFileError, read_chain_file};
@@ -29,3 +31,4 @@ pub use finding::{Finding, Findings, Level};
 pub use ledger::{LedgerAudit, Spending, TaskSpending, audit_ledger};
 pub use reconcile::{LedgerFile, Reconciliation, Row, reconcile};
 pub use round::{History, RoundAudit, audit_round, audit_transcript};
+pub use selftest::{CHECKS, Check, SelfTest, check, selftest};

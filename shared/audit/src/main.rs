@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use program::{Exit, LogOptions, Output, OutputOptions};
 
-use commands::{budget, epsilon, ledger, reconcile, round};
+use commands::{budget, epsilon, ledger, reconcile, round, selftest};
 
 /// Checks what a swarm of murmur-nodes and its coordinator claim, offline: no network, no key, no model.
 ///
@@ -38,6 +38,8 @@ enum Command {
     Budget(budget::Options),
     /// The ε of Gaussian noise over many rounds, or the noise for an ε
     Epsilon(epsilon::Options),
+    /// Check the parts that everything rests on, on this machine
+    Selftest(selftest::Options),
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -60,5 +62,6 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Reconcile(options) => reconcile::run(&options, output),
         Command::Budget(options) => budget::run(&options, output),
         Command::Epsilon(options) => epsilon::run(&options, output),
+        Command::Selftest(options) => selftest::run(&options, output),
     }
 }

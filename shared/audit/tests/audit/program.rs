@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use crate::world::{node_id, play};
 
-fn audit(arguments: &[&str]) -> Output {
+fn run(arguments: &[&str]) -> Output {
     let program = Command::new(env!("CARGO_BIN_EXE_murmur-audit")).args(arguments).output();
     program.expect("the program is built with its tests")
 }
@@ -30,19 +30,19 @@ fn a_ledger_is_audited_by_name_and_by_status() {
     std::fs::write(&file, &evidence.ledgers[0].1).unwrap();
     let node = node_id(0).to_string();
 
-    let nobody = audit(&["ledger", text(&file)]);
+    let nobody = run(&["ledger", text(&file)]);
     assert_eq!(code(&nobody), 2);
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("--node"));
 
     let named = ["ledger", text(&file), "--node", &node, "--policy", "research", "--json"];
-    let named = audit(&named);
+    let named = run(&named);
     assert_eq!(code(&named), 0, "{}", String::from_utf8_lossy(&named.stdout));
     let answer = json(&named);
     assert_eq!((&answer["charges"], &answer["node"]), (&1.into(), &node.as_str().into()));
     assert!(answer["epsilon"].as_f64().is_some_and(|epsilon| (4.0..6.0).contains(&epsilon)));
 
     std::fs::write(folder.path().join("status.json"), format!("{{\"node\": \"{node}\"}}")).unwrap();
-    let shown = audit(&["ledger", text(&file), "--policy", "strict", "--html", text(&page)]);
+    let shown = run(&["ledger", text(&file), "--policy", "strict", "--html", text(&page)]);
     assert_eq!(code(&shown), 3, "one round of this cost is beyond the policy strict");
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains("FAULT") && shown.contains("does not hold"), "{shown}");
@@ -51,8 +51,8 @@ fn a_ledger_is_audited_by_name_and_by_status() {
     let mut bytes = evidence.ledgers[0].1.clone();
     bytes.truncate(bytes.len() - 5);
     std::fs::write(&file, bytes).unwrap();
-    assert_eq!(code(&audit(&["ledger", text(&file)])), 2);
-    assert_eq!(code(&audit(&["ledger", "/nowhere/ledger", "--node", &node])), 1);
+    assert_eq!(code(&run(&["ledger", text(&file)])), 2);
+    assert_eq!(code(&run(&["ledger", "/nowhere/ledger", "--node", &node])), 1);
 }
 
 #[test]
@@ -63,9 +63,9 @@ fn a_round_is_audited_in_its_coordinators_folder() {
     let record = folder.path().join(format!("records/{}", evidence.records[1].hash()));
     let transcript = folder.path().join("transcripts/round-000002");
 
-    let alone = audit(&["round", text(&record), "--json"]);
+    let alone = run(&["round", text(&record), "--json"]);
     assert_eq!(code(&alone), 0, "{}", String::from_utf8_lossy(&alone.stdout));
-    let whole = audit(&["round", text(&record), "--transcript", text(&transcript), "--json"]);
+    let whole = run(&["round", text(&record), "--transcript", text(&transcript), "--json"]);
     assert_eq!(code(&whole), 0, "{}", String::from_utf8_lossy(&whole.stdout));
     let answer = json(&whole);
     assert_eq!((&answer["round"], &answer["survivors"]), (&2.into(), &5.into()));
@@ -73,22 +73,22 @@ fn a_round_is_audited_in_its_coordinators_folder() {
     assert!(findings.iter().all(|finding| finding["level"] == "ok"), "{findings:?}");
 
     let other = folder.path().join("transcripts/round-000001");
-    assert_eq!(code(&audit(&["round", text(&record), "--transcript", text(&other)])), 3);
-    assert_eq!(code(&audit(&["round", text(&transcript)])), 1, "a transcript is no record");
+    assert_eq!(code(&run(&["round", text(&record), "--transcript", text(&other)])), 3);
+    assert_eq!(code(&run(&["round", text(&transcript)])), 1, "a transcript is no record");
 
     // A record that was sent to somebody, without the folder around it.
     let elsewhere = tempfile::tempdir().unwrap();
     let copy = elsewhere.path().join("record");
     std::fs::copy(&record, &copy).unwrap();
-    assert_eq!(code(&audit(&["round", text(&copy)])), 2);
+    assert_eq!(code(&run(&["round", text(&copy)])), 2);
     let genesis = folder.path().join("genesis");
-    assert_eq!(code(&audit(&["round", text(&copy), "--genesis", text(&genesis)])), 0);
+    assert_eq!(code(&run(&["round", text(&copy), "--genesis", text(&genesis)])), 0);
 
     let chain = folder.path().join("chain");
     let mut bytes = std::fs::read(&chain).unwrap();
     bytes[60] ^= 1;
     std::fs::write(&chain, bytes).unwrap();
-    let damaged = audit(&["round", text(&record)]);
+    let damaged = run(&["round", text(&record)]);
     assert_eq!(code(&damaged), 1);
     assert!(String::from_utf8_lossy(&damaged.stderr).contains("byte 8"));
 }
@@ -102,18 +102,18 @@ fn ledgers_and_transcripts_are_reconciled() {
     let (ledgers, transcripts) = ([ledger(0), ledger(1)], folder.path().join("transcripts"));
     let arguments =
         ["reconcile", text(&ledgers[0]), text(&ledgers[1]), "--transcript", text(&transcripts)];
-    let answer = audit(&[&arguments[..], &["--json"]].concat());
+    let answer = run(&[&arguments[..], &["--json"]].concat());
     assert_eq!(code(&answer), 0, "{}", String::from_utf8_lossy(&answer.stdout));
     assert_eq!(json(&answer)["rows"].as_array().unwrap().len(), 4);
 
     std::fs::write(&ledgers[1], &evidence.ledgers[0].1[..0]).unwrap();
-    assert_eq!(code(&audit(&arguments)), 3);
+    assert_eq!(code(&run(&arguments)), 3);
 }
 
 #[test]
 fn the_calculator_gives_the_reference_and_says_what_it_ignores() {
     let numbers = ["epsilon", "--noise", "1", "--rounds", "1", "--delta", "1e-5", "--json"];
-    let all = json(&audit(&[&numbers[..], &["--accountant", "all"]].concat()));
+    let all = json(&run(&[&numbers[..], &["--accountant", "all"]].concat()));
     // A reference made in Python with dp_accounting and scipy.
     let zcdp = all["epsilon"]["zcdp"].as_f64().unwrap();
     let exact = all["epsilon"]["exact"].as_f64().unwrap();
@@ -121,13 +121,13 @@ fn the_calculator_gives_the_reference_and_says_what_it_ignores() {
     assert!((exact - 4.377178095681232).abs() < 1e-8, "{exact}");
     assert_eq!(all["claims"].as_array().unwrap().len(), all["epsilon"].as_object().unwrap().len());
 
-    let one = json(&audit(&[&numbers[..], &["--accountant", "zcdp"]].concat()));
+    let one = json(&run(&[&numbers[..], &["--accountant", "zcdp"]].concat()));
     assert_eq!((&one["epsilon"], &one["accountant"]), (&zcdp.into(), &"zcdp".into()));
-    let best = json(&audit(&numbers));
+    let best = json(&run(&numbers));
     assert!(best["epsilon"].as_f64().unwrap() <= exact);
 
     let sampled = [&numbers[..], &["--accountant", "exact", "--sampling-rate", "0.03"]].concat();
-    let sampled = json(&audit(&sampled));
+    let sampled = json(&run(&sampled));
     assert_eq!(sampled["epsilon"].as_f64(), Some(exact));
     assert!(sampled["ignored"].to_string().contains("sampling rate"), "{sampled}");
 }
@@ -135,13 +135,13 @@ fn the_calculator_gives_the_reference_and_says_what_it_ignores() {
 #[test]
 fn the_calculator_solves_for_noise() {
     let asked = ["epsilon", "--epsilon", "8", "--rounds", "10", "--delta", "1e-6"];
-    let answer = json(&audit(&[&asked[..], &["--accountant", "zcdp", "--json"]].concat()));
+    let answer = json(&run(&[&asked[..], &["--accountant", "zcdp", "--json"]].concat()));
     // privacy.md 4.4: z = 2.180 for ten rounds at ε = 8.
     assert!((answer["noise"].as_f64().unwrap() - 2.180).abs() < 5e-4, "{answer}");
     assert!(answer["epsilon"].as_f64().unwrap() <= 8.0);
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("page.html");
-    let shown = audit(&[&asked[..], &["--accountant", "all", "--html", text(&page)]].concat());
+    let shown = run(&[&asked[..], &["--accountant", "all", "--html", text(&page)]].concat());
     assert_eq!(code(&shown), 0);
     assert!(String::from_utf8_lossy(&shown.stdout).contains("leaves out"));
     assert!(std::fs::read_to_string(page).unwrap().contains("ε over rounds"));
@@ -158,9 +158,9 @@ fn the_calculator_refuses_what_makes_no_sense() {
         &["--noise", "1", "--rounds", "1", "--delta", "1e-6", "--accountant", "moments"],
     ];
     for arguments in wrong {
-        assert_eq!(code(&audit(&[&["epsilon"], arguments].concat())), 2, "{arguments:?}");
+        assert_eq!(code(&run(&[&["epsilon"], arguments].concat())), 2, "{arguments:?}");
     }
-    let weak = audit(&["epsilon", "--noise", "0.1", "--rounds", "9", "--delta", "1e-6"]);
+    let weak = run(&["epsilon", "--noise", "0.1", "--rounds", "9", "--delta", "1e-6"]);
     assert!(String::from_utf8_lossy(&weak.stdout).contains("NO MEANINGFUL GUARANTEE"));
 }
 
@@ -174,7 +174,7 @@ fn budgets_of_ledgers_and_plans_are_told_by_adversary() {
     let page = folder.path().join("page.html");
     let of = |file: &Path| {
         let arguments = ["budget", "--plan", text(file), "--policy", "research", "--json"];
-        let answer = audit(&arguments);
+        let answer = run(&arguments);
         assert_eq!(code(&answer), 0, "{}", String::from_utf8_lossy(&answer.stderr));
         json(&answer)
     };
@@ -184,20 +184,30 @@ fn budgets_of_ledgers_and_plans_are_told_by_adversary() {
 
     let (ledger, node) = (folder.path().join("ledgers"), node_id(0).to_string());
     let ledger = ledger.join(node_id(0).short());
-    let arguments =
-        ["budget", "--ledger", text(&ledger), "--node", &node, "--html", text(&page)];
-    let shown = audit(&arguments);
+    let arguments = ["budget", "--ledger", text(&ledger), "--node", &node, "--html", text(&page)];
+    let shown = run(&arguments);
     assert_eq!(code(&shown), 0);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     for words in ["whoever watches the network", "NOT COVERED", "this node's own", "zero-out"] {
         assert!(shown.contains(words), "{shown}");
     }
     assert!(std::fs::read_to_string(page).unwrap().contains("<svg"));
-    assert_eq!(code(&audit(&["budget", "--plan", text(&ledger)])), 1);
-    assert_eq!(code(&audit(&["budget"])), 2);
+    assert_eq!(code(&run(&["budget", "--plan", text(&ledger)])), 1);
+    assert_eq!(code(&run(&["budget"])), 2);
 
     let mut bytes = evidence.ledgers[0].1.clone();
     bytes[20] ^= 1;
     std::fs::write(&ledger, bytes).unwrap();
-    assert_eq!(code(&audit(&["budget", "--ledger", text(&ledger), "--node", &node])), 3);
+    assert_eq!(code(&run(&["budget", "--ledger", text(&ledger), "--node", &node])), 3);
+}
+
+#[test]
+fn the_self_test_passes_and_names_its_checks() {
+    let answer = run(&["selftest", "--json"]);
+    assert_eq!(code(&answer), 0, "{}", String::from_utf8_lossy(&answer.stdout));
+    let answer = json(&answer);
+    assert_eq!(answer["ok"], true);
+    let names: Vec<&str> =
+        answer["checks"].as_array().unwrap().iter().filter_map(|c| c["name"].as_str()).collect();
+    assert_eq!(names, audit::CHECKS);
 }
