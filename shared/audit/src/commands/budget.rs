@@ -8,7 +8,7 @@ use audit::{
 };
 use program::{Exit, Output};
 use protocol::{Policy, policy::DELTA};
-use report::{Axis, Cell, Column, LineChart, Page, Series, Table};
+use report::{Axis, Cell, Column, LineChart, Page, Series, Table, Tone};
 use serde::Serialize;
 use wire::{Checked, NodeId, Plan, RoundRecord, Signed, Transcript};
 
@@ -205,18 +205,22 @@ fn table(answer: &Answer) -> Table {
     ];
     answer.adversaries.iter().fold(Table::new(columns), |table, line| {
         let number = |value: Option<f64>| match (value, line.shares) {
-            (Some(value), _) => format!("{value:.4}"),
+            (Some(value), _) => format!("{value:.3}"),
             (None, Some(_)) => "∞".to_owned(),
             (None, None) => "–".to_owned(),
         };
-        let tone = |text: String| if line.meaningful { text.into() } else { Cell::bad(text) };
+        let tone = match (line.meaningful, line.shares) {
+            (true, _) => Tone::Plain,
+            (false, Some(_)) => Tone::Bad,
+            (false, None) => Tone::Warning,
+        };
         table.row([
             line.who.as_str().into(),
             shares(line.shares).into(),
             number(line.mu).into(),
             number(line.rho).into(),
-            tone(number(line.epsilon)),
-            tone(line.words.clone()),
+            Cell::new(number(line.epsilon), tone),
+            Cell::new(line.words.as_str(), tone),
         ])
     })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use audit::{LedgerAudit, audit_ledger};
 use grid::Q40;
-use privacy::{gaussian_mu, zcdp_epsilon};
+use privacy::{MEANINGFUL_EPSILON, gaussian_mu, zcdp_epsilon};
 use program::{Exit, Output};
 use protocol::{Policy, policy::DELTA};
 use report::{Axis, Column, Fact, LineChart, Page, Series, Table, Tone};
@@ -95,9 +95,14 @@ fn sentence(answer: &Answer) -> String {
     let audit = &answer.audit;
     format!(
         "{} charges and {} penalties: ρ = {:.6}, which is ε = {:.3} at δ = {:e} against a coordinator and other nodes \
-         whose masks hold and as many of whom add their noise as each plan counted on. Unit: {UNIT}. No amplification \
-         is claimed. `murmur-audit budget` has the other adversaries.",
-        audit.charges, audit.penalties, audit.rho, answer.epsilon, answer.delta
+         while the masks hold and as many honest nodes add their noise as each plan counted on. {}Unit: {UNIT}. No \
+         amplification is claimed. The other adversaries: murmur-audit budget.",
+        audit.charges,
+        audit.penalties,
+        audit.rho,
+        answer.epsilon,
+        answer.delta,
+        if answer.epsilon > MEANINGFUL_EPSILON { "This is NO MEANINGFUL GUARANTEE. " } else { "" }
     )
 }
 
@@ -123,23 +128,26 @@ fn tasks(audit: &LedgerAudit) -> Table {
 fn page(answer: &Answer, policy: Option<&Policy>) -> Page {
     let audit = &answer.audit;
     let worst = present::exit(&audit.findings);
+    let meaningful = answer.epsilon <= MEANINGFUL_EPSILON;
+    let meaning = if meaningful { Tone::Plain } else { Tone::Bad };
     let tone = if worst == Exit::Success { Tone::Good } else { Tone::Bad };
     Page::new("Audit of a ledger")
         .lead(&sentence(answer))
         .facts([
-            Fact::new("ε", format!("{:.3}", answer.epsilon))
-                .note(format!("at δ = {:e}", answer.delta)),
-            Fact::new("ρ", format!("{:.6}", audit.rho)).note("zero-concentrated DP"),
+            Fact::new("ε", format!("{:.2}", answer.epsilon))
+                .note(format!("at δ = {:e}", answer.delta))
+                .tone(meaning),
+            Fact::new("ρ", format!("{:.3}", audit.rho)).note("zero-concentrated DP"),
             Fact::new("μ", format!("{:.3}", answer.mu)).note("Gaussian equivalent"),
             Fact::new("findings", audit.findings.all().len().to_string())
                 .note(present::plain_verdict(&audit.findings))
                 .tone(tone),
         ])
+        .section("What was spent")
+        .line_chart(curve(answer, policy))
+        .table(tasks(audit))
         .section("What was looked at")
         .table(present::table(&audit.findings))
-        .section("What was spent")
-        .table(tasks(audit))
-        .line_chart(curve(answer, policy))
 }
 
 /// ε after each entry.

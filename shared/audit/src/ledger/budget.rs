@@ -8,7 +8,7 @@ use protocol::Policy;
 use wire::TaskId;
 
 use super::is_charge;
-use crate::Findings;
+use crate::{Findings, Level};
 
 /// Holds every entry against the budgets as they stood when it was made.
 pub(super) fn check(entries: &[Entry], policy: Option<&Policy>, findings: &mut Findings) {
@@ -18,15 +18,31 @@ pub(super) fn check(entries: &[Entry], policy: Option<&Policy>, findings: &mut F
     };
     let mut spent = Spent::default();
     for entry in entries {
-        spent.add(entry, policy, findings);
+        spent.add(entry, policy);
     }
-    if findings.of("budget").next().is_none() {
+    if spent.exceeded.is_empty() {
         let within = match policy.lifetime.rho() {
-            Some(limit) => format!("ρ = {} of {limit} is spent", spent.lifetime),
-            None => format!("ρ = {} is spent, and the policy sets no budget", spent.lifetime),
+            Some(limit) => format!("ρ = {:.6} of {limit:.6} is spent", spent.lifetime),
+            None => format!("ρ = {:.6} is spent, and the policy sets no budget", spent.lifetime),
         };
         findings.ok("budget", "ledger", format!("every charge fitted its budgets: {within}"));
     }
+    for ((_, level), Exceeded { entry, what, more }) in spent.exceeded {
+        let at = format!("entry {entry}");
+        let what =
+            if more > 0 { format!("{what}; so it is with {more} later entries") } else { what };
+        match level {
+            Level::Fault => findings.fault("budget", at, what),
+            _ => findings.warn("budget", at, what),
+        }
+    }
+}
+
+/// The first entry that goes beyond a limit, and how many more do.
+struct Exceeded {
+    entry: u64,
+    what: String,
+    more: usize,
 }
 
 #[derive(Default)]
@@ -34,42 +50,48 @@ struct Spent {
     lifetime: Q40,
     unplaced: Q40,
     tasks: BTreeMap<TaskId, Q40>,
+    exceeded: BTreeMap<(&'static str, Level), Exceeded>,
 }
 
 impl Spent {
-    fn add(&mut self, entry: &Entry, policy: &Policy, findings: &mut Findings) {
-        let at = format!("entry {}", entry.sequence);
+    fn add(&mut self, entry: &Entry, policy: &Policy) {
         let rho = entry.rho;
         if is_charge(entry) && rho > policy.rho_per_round_max {
             let limit = policy.rho_per_round_max;
-            let what = format!("one round cost ρ = {rho}, and the policy allows {limit}");
-            findings.fault("budget", at.as_str(), what);
+            let what = format!("one round cost ρ = {rho:.6}, and the policy allows {limit:.6}");
+            self.exceed("round", Level::Fault, entry, what);
         }
-        over(&policy.lifetime, self.lifetime, entry, "lifetime", &at, findings);
+        self.hold("lifetime", &policy.lifetime, self.lifetime, entry);
         self.lifetime = self.lifetime.saturating_add(rho);
         match entry.place {
             Some(place) => {
-                let task = self.tasks.entry(place.task).or_insert(Q40::ZERO);
-                let before = task.saturating_add(self.unplaced);
-                over(&policy.task, before, entry, "task", &at, findings);
-                *task = task.saturating_add(rho);
+                let before = self.tasks.get(&place.task).copied().unwrap_or(Q40::ZERO);
+                self.hold("task", &policy.task, before.saturating_add(self.unplaced), entry);
+                self.tasks.insert(place.task, before.saturating_add(rho));
             }
             None => self.unplaced = self.unplaced.saturating_add(rho),
         }
     }
-}
 
-/// A charge beyond a budget was never permitted; a penalty may go beyond it, and then nothing more may be charged.
-fn over(budget: &Budget, spent: Q40, entry: &Entry, of: &str, at: &str, findings: &mut Findings) {
-    if budget.allows(spent, entry.rho) {
-        return;
+    /// A charge beyond a budget was never permitted; a penalty may go beyond it, and then nothing more may be charged.
+    fn hold(&mut self, of: &'static str, budget: &Budget, spent: Q40, entry: &Entry) {
+        if budget.allows(spent, entry.rho) {
+            return;
+        }
+        let (rho, limit) = (entry.rho, budget.rho().unwrap_or(Q40::MAXIMUM));
+        let what = format!(
+            "ρ = {rho:.6} was counted when {spent:.6} of the {of} budget of {limit:.6} was spent"
+        );
+        if is_charge(entry) {
+            self.exceed(of, Level::Fault, entry, what);
+        } else {
+            let what = format!("{what}: nothing more may be charged");
+            self.exceed(of, Level::Warning, entry, what);
+        }
     }
-    let (rho, limit) = (entry.rho, budget.rho().unwrap_or(Q40::MAXIMUM));
-    let what =
-        format!("ρ = {rho} was counted when {spent} of the {of} budget of {limit} was spent");
-    if is_charge(entry) {
-        findings.fault("budget", at, what);
-    } else {
-        findings.warn("budget", at, format!("{what}: nothing more may be charged"));
+
+    fn exceed(&mut self, of: &'static str, level: Level, entry: &Entry, what: String) {
+        let first = Exceeded { entry: entry.sequence, what, more: 0 };
+        self.exceeded.entry((of, level)).and_modify(|known| known.more += 1).or_insert(first);
     }
 }

@@ -66,7 +66,7 @@ impl Judge {
             findings.fault("charge", at, what);
             return false;
         };
-        let recorded = format!("round {round} was charged ρ = {rho}");
+        let recorded = format!("round {round} was charged ρ = {rho:.12}");
         if exact.is_above(rho) {
             let what = format!("{recorded}, but its terms cost {:.12}", exact.to_f64());
             findings.fault("charge", at, what);
@@ -115,10 +115,11 @@ impl Judge {
         let least = self.largest.saturating_mul(lost);
         let what = explain(reason);
         if rho < least {
-            let what = format!("{what}; ρ = {rho} were counted, and {least} may have been spent");
+            let what =
+                format!("{what}; ρ = {rho:.6} were counted, and {least:.6} may have been spent");
             findings.fault("penalties", at, what);
         } else {
-            findings.note("penalties", at, format!("{what}; ρ = {rho} were counted"));
+            findings.note("penalties", at, format!("{what}; ρ = {rho:.6} were counted"));
         }
     }
 

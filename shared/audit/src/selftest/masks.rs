@@ -78,16 +78,13 @@ fn run_round(mask: Mask) -> Result<(Vec<u32>, Vec<u32>, usize), SecaggError> {
     let (mut cohort, public, numbers) = deal(&mut rng)?;
     let all = MemberSet::first(MEMBERS);
     let survivors = all.minus(MemberSet::from_iter([place(DROPPED)]));
-    let mut revealed = reveal(&mut cohort, survivors)?;
-    let shares =
-        |revealed: &mut Vec<Vec<Share>>, owner: usize| std::mem::take(&mut revealed[owner]);
+    let revealed = reveal(&mut cohort, survivors)?;
     let (mut seeds, mut mask_keys) = (Vec::new(), Vec::new());
-    for owner in 0..MEMBERS {
-        let (shares, member) = (shares(&mut revealed, owner), place(owner));
+    for (owner, (shares, keys)) in revealed.iter().zip(&public).enumerate() {
         if owner == DROPPED {
-            mask_keys.push(recover_mask_key(member, &public[owner], numbers, &shares)?.secret);
+            mask_keys.push(recover_mask_key(place(owner), keys, numbers, shares)?.secret);
         } else {
-            seeds.push(recover_seed(member, &public[owner], numbers, &shares)?.secret);
+            seeds.push(recover_seed(place(owner), keys, numbers, shares)?.secret);
         }
     }
     let (mut sum, mut expected, mut alike) =

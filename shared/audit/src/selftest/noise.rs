@@ -17,8 +17,8 @@ pub(super) fn distribution(
         let samples = draw(sigma, count).map_err(|error| error.to_string())?;
         let scores = scores(&samples, sigma.to_f64());
         let names = ["chi-square", "the mean", "the variance"];
-        // A NaN is as bad as a large number.
-        let off = names.iter().zip(scores).find(|(_, score)| !(score.abs() <= LARGEST_SCORE));
+        let far = |score: f64| score.is_nan() || score.abs() > LARGEST_SCORE;
+        let off = names.iter().zip(scores).find(|(_, score)| far(*score));
         if let Some((name, score)) = off {
             return Err(format!(
                 "σ = {sigma}: {name} is {score:.2} standard deviations from what the exact probabilities give; more \
