@@ -188,6 +188,7 @@ impl World {
                 Input::Headers(self.coordinator.chain().from(from).to_vec())
             }
             Effect::FetchState(_) => Input::State(self.coordinator.state().encode()),
+            Effect::FetchRecord(_) => unreachable!("nobody misses a result here"),
             Effect::Persist(_) | Effect::Reject(_) | Effect::Report(_) => return,
         };
         self.queue.push_back(Happening::AtNode(node, Box::new(answer)));
