@@ -58,20 +58,33 @@ impl ChargeTerms {
     /// # Errors
     /// As [`ChargeTerms::rho`].
     pub fn rho_against(&self, honest: u32) -> Result<Q40, PrivacyError> {
+        let sum = self.noise_of(honest)?;
+        let rho = sum.rho_of_one_gaussian().max(sum.rho_of_many());
+        Ok(Q40::from_f64_up(rho).unwrap_or(Q40::MAXIMUM))
+    }
+
+    /// opendp's own map of one discrete Gaussian at D2 and √honest·σ, the first of the two bounds of
+    /// [`ChargeTerms::rho`]: a judge for an audit that does not believe this crate's formulas.
+    ///
+    /// # Errors
+    /// As [`ChargeTerms::rho`].
+    pub fn rho_by_opendp(&self) -> Result<f64, PrivacyError> {
+        Ok(self.noise_of(self.honest)?.rho_of_one_gaussian())
+    }
+
+    fn noise_of(&self, honest: u32) -> Result<NoiseSum, PrivacyError> {
         if !self.sigma.at_least(SIGMA_MINIMUM) {
             return Err(PrivacyError::SigmaTooSmall { sigma: self.sigma });
         }
         if honest == 0 {
             return Err(PrivacyError::NoHonestNoise);
         }
-        let sum = NoiseSum {
+        Ok(NoiseSum {
             squared_norm_bound: self.squared_norm_bound,
             sigma: self.sigma.to_f64_down(),
             honest,
             padded: self.padded,
-        };
-        let rho = sum.rho_of_one_gaussian().max(sum.rho_of_many());
-        Ok(Q40::from_f64_up(rho).unwrap_or(Q40::MAXIMUM))
+        })
     }
 }
 

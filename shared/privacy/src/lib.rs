@@ -32,6 +32,7 @@
 //! by itself, [`accounting`].
 
 pub mod accounting;
+mod adversaries;
 mod budget;
 mod charge;
 mod clip;
@@ -44,6 +45,7 @@ mod quantize;
 mod release;
 mod signal;
 
+pub use adversaries::{Adversary, MEANINGFUL_EPSILON, exposure};
 pub use budget::Budget;
 pub use charge::{ChargeTerms, SIGMA_MINIMUM, sigma_for};
 pub use clip::Clipped;

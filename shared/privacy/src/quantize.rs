@@ -106,6 +106,11 @@ impl Quantized {
         &self.grid
     }
 
+    /// Whether the integers are within D2², computed once more: always, and a self-test asks.
+    pub fn is_within_bound(&self) -> bool {
+        squared_norm(&self.values) <= self.grid.squared_norm_bound
+    }
+
     pub(crate) fn into_values(self) -> Zeroizing<Vec<i64>> {
         self.values
     }

@@ -1,0 +1,252 @@
+//! `murmur-audit budget`: ε against each adversary.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use audit::{
+    Findings, Level, Line, audit_ledger, budget_of_ledger, budget_of_terms, curves, terms_of_plan,
+};
+use program::{Exit, Output};
+use protocol::{Policy, policy::DELTA};
+use report::{Axis, Cell, Column, LineChart, Page, Series, Table, Tone};
+use serde::Serialize;
+use wire::{Checked, NodeId, Plan, RoundRecord, Signed, Transcript};
+
+use crate::{files, present};
+
+/// What was spent, or would be, against each adversary
+///
+/// One ε would hide who it holds against. This prints a line for each: whoever downloads the versions; the coordinator and
+/// the other nodes while masks hold; the same with noise missing, or with others colluding; a coordinator that invented
+/// the other nodes; broken masks; and whoever watches the network. Each with the shares of noise that are left, ρ, μ =
+/// √(2ρ) and ε, and in words where there is no meaningful guarantee.
+///
+/// --ledger sums up what a node has spent, over all tasks. --plan says what contributions to a plan cost before anything is
+/// trained; a plan is read from a transcript, from a round record, or from its own signed bytes.
+#[derive(clap::Args)]
+#[command(
+    group = clap::ArgGroup::new("of").required(true).args(["ledger", "plan"]),
+    after_help = "Examples:
+  murmur-audit budget --ledger ~/.murmuration/node/ledger
+  murmur-audit budget --plan coord/transcripts/round-000001 --rounds 10"
+)]
+pub struct Options {
+    /// A node's ledger
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+    /// Whose ledger it is: 64 hexadecimal digits [default: as status.json beside it says]
+    #[arg(long, value_name = "HEX", value_parser = files::parse_node, requires = "ledger")]
+    node: Option<NodeId>,
+    /// A transcript, a round record or a signed plan
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// How many rounds like this plan's
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "plan")]
+    rounds: u64,
+    /// The owner's policy, to say what is left: strict, default, research or none
+    #[arg(long, value_name = "NAME", value_parser = files::parse_policy)]
+    policy: Option<Policy>,
+    /// δ, at which ε is stated
+    #[arg(long, default_value_t = DELTA, value_parser = files::parse_delta)]
+    delta: f64,
+    #[command(flatten)]
+    html: present::Html,
+}
+
+/// What is printed with `--json`.
+#[derive(Serialize)]
+struct Answer {
+    of: String,
+    delta: f64,
+    unit: &'static str,
+    adjacency: &'static str,
+    amplification: &'static str,
+    rho: f64,
+    policy: Option<String>,
+    rho_budget: Option<f64>,
+    /// Rounds that the whole budget holds, for a plan.
+    rounds_affordable: Option<u64>,
+    adversaries: Vec<Line>,
+    findings: Findings,
+    #[serde(skip)]
+    curves: Vec<(String, Vec<(f64, f64)>)>,
+}
+
+const UNIT: &str =
+    "one node: all that one device contributes; the same chats on two devices add up";
+const ADJACENCY: &str =
+    "zero-out: a node's contributions replaced by zeros; who takes part is not hidden";
+const AMPLIFICATION: &str = "none: coordinator and peers see who takes part";
+const LIMIT: usize = 128 << 20;
+
+/// Runs the command.
+///
+/// # Errors
+/// If a file cannot be read, or is not what it should be.
+pub fn run(options: &Options, output: Output) -> anyhow::Result<Exit> {
+    let answer = match (&options.ledger, &options.plan) {
+        (Some(ledger), _) => of_ledger(ledger, options)?,
+        (None, plan) => of_plan(plan.as_deref().context("--ledger or --plan")?, options)?,
+    };
+    options.html.write(|| page(&answer))?;
+    output.answer(&answer, text)?;
+    Ok(present::exit(&answer.findings))
+}
+
+fn of_ledger(path: &Path, options: &Options) -> anyhow::Result<Answer> {
+    let node = files::owner(path, options.node)?;
+    let audit = audit_ledger(&files::read(path, LIMIT)?, node, options.policy.as_ref());
+    let of = format!(
+        "{} charges and {} penalties in the ledger of node {}",
+        audit.charges,
+        audit.penalties,
+        node.short()
+    );
+    let lines = budget_of_ledger(&audit.sound, options.delta)?;
+    let curves = curves(&audit.sound, options.delta);
+    Ok(Answer { curves, ..answer(of, audit.rho, lines, audit.findings, options) })
+}
+
+fn of_plan(path: &Path, options: &Options) -> anyhow::Result<Answer> {
+    let plan = read_plan(path)?;
+    let terms = terms_of_plan(&plan)?;
+    let mut findings = Findings::default();
+    let what = format!(
+        "signed by {}; that this is the coordinator of task {} was not looked at",
+        plan.signer().short(),
+        plan.task.short()
+    );
+    findings.note("plan", path.display().to_string(), what);
+    let rho = terms.rho()?;
+    let of = format!(
+        "{} rounds like round {} of task {}",
+        options.rounds,
+        plan.round,
+        plan.task.short()
+    );
+    let lines = budget_of_terms(&terms, options.rounds, options.delta)?;
+    let total = rho.saturating_mul(options.rounds).to_f64_up();
+    let limit = options.policy.as_ref().and_then(|policy| policy.lifetime.rho());
+    let rounds_affordable = limit.map(|limit| limit.raw() / rho.raw().max(1));
+    Ok(Answer { rounds_affordable, ..answer(of, total, lines, findings, options) })
+}
+
+/// The plan of a transcript, of a record, or by itself; its signature holds.
+fn read_plan(path: &Path) -> anyhow::Result<Checked<Plan>> {
+    let bytes = files::read(path, Transcript::LIMIT)?;
+    let transcript = || Some(wire::decode::<Transcript>(&bytes, Transcript::LIMIT).ok()?.plan);
+    let record = || Some(wire::decode::<RoundRecord>(&bytes, RoundRecord::LIMIT).ok()?.plan);
+    let plan = || wire::decode::<Signed<Plan>>(&bytes, 2 * 4096).ok();
+    let signed = plan().or_else(record).or_else(transcript).with_context(|| {
+        format!("{} is no signed plan, no round record and no transcript", path.display())
+    })?;
+    signed
+        .check(signed.claimed_signer())
+        .with_context(|| format!("the plan in {} is not what was signed", path.display()))
+}
+
+fn answer(
+    of: String,
+    rho: f64,
+    adversaries: Vec<Line>,
+    findings: Findings,
+    options: &Options,
+) -> Answer {
+    let policy = options.policy.as_ref();
+    Answer {
+        of,
+        delta: options.delta,
+        unit: UNIT,
+        adjacency: ADJACENCY,
+        amplification: AMPLIFICATION,
+        rho,
+        policy: policy.map(|policy| policy.preset.to_string()),
+        rho_budget: policy.and_then(|policy| policy.lifetime.rho()).map(grid::Q40::to_f64),
+        rounds_affordable: None,
+        adversaries,
+        findings,
+        curves: Vec::new(),
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    let found = &answer.findings;
+    let grave = if found.worst() >= Level::Warning {
+        format!("{}\n{}\n", present::table(found).for_terminal(), present::verdict(found))
+    } else {
+        String::new()
+    };
+    format!("{}\n{}\n{grave}", table(answer).for_terminal(), sentences(answer))
+}
+
+fn sentences(answer: &Answer) -> String {
+    let mut text = format!(
+        "{}. Unit: {UNIT}. Adjacency: {ADJACENCY}. Amplification: {AMPLIFICATION}. ε is the zCDP conversion at \
+         δ = {:e}; μ = √(2ρ) is what the same cost would mean for continuous Gaussian noise.",
+        answer.of, answer.delta
+    );
+    if let (Some(policy), Some(budget)) = (&answer.policy, answer.rho_budget) {
+        text += &format!(" Policy {policy}: ρ = {:.6} of {budget:.6}.", answer.rho);
+    }
+    if let Some(rounds) = answer.rounds_affordable {
+        text += &format!(" The whole budget holds {rounds} such rounds.");
+    }
+    text
+}
+
+fn table(answer: &Answer) -> Table {
+    let columns = [
+        Column::text("adversary"),
+        Column::text("noise that protects"),
+        Column::number("μ"),
+        Column::number("ρ"),
+        Column::number("ε"),
+        Column::text("in words"),
+    ];
+    answer.adversaries.iter().fold(Table::new(columns), |table, line| {
+        let number = |value: Option<f64>| match (value, line.shares) {
+            (Some(value), _) => format!("{value:.3}"),
+            (None, Some(_)) => "∞".to_owned(),
+            (None, None) => "–".to_owned(),
+        };
+        let tone = match (line.meaningful, line.shares) {
+            (true, _) => Tone::Plain,
+            (false, Some(_)) => Tone::Bad,
+            (false, None) => Tone::Warning,
+        };
+        table.row([
+            line.who.as_str().into(),
+            shares(line.shares).into(),
+            number(line.mu).into(),
+            number(line.rho).into(),
+            Cell::new(number(line.epsilon), tone),
+            Cell::new(line.words.as_str(), tone),
+        ])
+    })
+}
+
+fn shares(shares: Option<(u32, u32)>) -> String {
+    match shares {
+        Some((1, 1)) => "this node's own".to_owned(),
+        Some((fewest, most)) if fewest == most => format!("{most} shares"),
+        Some((fewest, most)) => format!("{fewest} to {most} shares"),
+        None => "none".to_owned(),
+    }
+}
+
+fn page(answer: &Answer) -> Page {
+    let page = Page::new("What was spent, and against whom")
+        .lead(&sentences(answer))
+        .section("Against each adversary")
+        .table(table(answer));
+    let page = if answer.curves.is_empty() {
+        page
+    } else {
+        let chart = LineChart::new("ε over the entries of the ledger")
+            .x(Axis::new("entry"))
+            .y(Axis::new("ε").unit(format!("at δ = {:e}", answer.delta)).from_zero());
+        let series = answer.curves.iter().map(|(name, points)| Series::new(name, points.clone()));
+        page.section("Over rounds").line_chart(series.fold(chart, LineChart::series))
+    };
+    page.section("What was looked at").table(present::table(&answer.findings))
+}
