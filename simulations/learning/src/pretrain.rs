@@ -191,7 +191,7 @@ impl Pretrain {
             batch: BATCH,
             sequence_length: SEQUENCE,
             learning_rate: 2e-3,
-            matrix_learning_rate: std::env::var("MLR").map_or(0.02, |v| v.parse().unwrap()),
+            matrix_learning_rate: 0.02,
             warm_up_steps: steps / 50 + 1,
             final_share: 0.05,
             weight_decay: 0.1,
