@@ -1,5 +1,6 @@
 //! `murmur-simulate`: swarms on one machine, and the making of the base model.
 
+mod learning;
 mod pretrain;
 mod processes;
 
@@ -22,6 +23,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Train many virtual nodes on this machine, as a scenario says, and report what was learned at what cost
+    Learning(learning::Options),
     /// Run a real swarm of programs on this machine, over real chat exports, and report what it learned
     Processes(processes::Options),
     /// Pre-train the base model `seedling` on free texts
@@ -37,6 +40,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     program::start_logging(&arguments.log)?;
     let output = Output::new(&arguments.output);
     match arguments.command {
+        Command::Learning(options) => learning::run(options, output),
         Command::Processes(options) => processes::run(options, output),
         Command::Pretrain(options) => pretrain::run(options, output),
     }
