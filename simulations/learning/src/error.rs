@@ -53,6 +53,9 @@ pub enum LearningError {
     /// The ledger does not admit a release.
     #[error(transparent)]
     Refused(#[from] privacy::Refusal),
+    /// Whoever listens to the rounds cannot keep what it hears.
+    #[error("a round's figures cannot be kept")]
+    Unkept(#[source] std::io::Error),
     /// In the step from one version to the next.
     #[error(transparent)]
     Version(#[from] version::VersionError),
@@ -94,6 +97,11 @@ pub enum Invalid {
     /// Nobody is held out.
     #[error("nobody is held out to measure with: set data.held_out to 0.2, say")]
     NobodyHeldOut,
+    /// A checkpoint of another scenario or other data.
+    #[error(
+        "the checkpoint was made with another scenario or other data: start again in another folder"
+    )]
+    Checkpoint,
     /// More nodes a round than there are.
     #[error(
         "cohort.nodes is {wanted}, but the data makes only {nodes} nodes of {people} people: set it to {nodes} \

@@ -4,10 +4,14 @@
 //! sends every update through the mechanism, and lets the shipped server rule make the next parameters. There is no
 //! network and no secure aggregation: masks cancel out in the sum.
 
+mod checkpoint;
 pub(crate) mod mechanism;
 pub(crate) mod sampling;
 pub(crate) mod sum;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use grid::Q40;
@@ -21,6 +25,7 @@ use crate::held_out::{Exam, Measured};
 use crate::population::Population;
 use crate::scenario::{Checked, Machine, ModelTerms, RowsName, Scenario, ShapeTerms, Tokens};
 use crate::{Invalid, LearningError};
+pub use checkpoint::Checkpoint;
 use mechanism::{Aggregate, length};
 use sampling::{Purpose, Sampler, generator};
 
@@ -31,13 +36,14 @@ pub struct Federation {
     spec: AdapterSpec,
     population: Population,
     checked: Checked,
+    attackers: BTreeSet<usize>,
     stop: StopToken,
 }
 
 /// One round, for whoever watches. Figures over many people's data: a simulation only.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RoundFigures {
-    /// From 1.
+    /// From 1; 0 before the first one.
     pub round: u32,
     /// Nodes whose updates are in the result.
     pub nodes: usize,
@@ -51,6 +57,8 @@ pub struct RoundFigures {
     pub update_length: f64,
     /// ε of the node that has spent most so far; infinite without noise.
     pub epsilon: f64,
+    /// The same against whoever sees each node's own contribution.
+    pub epsilon_alone: f64,
     /// Seconds of training and mechanism.
     pub seconds: f64,
     /// Held-out people, where measured after this round.
@@ -83,8 +91,8 @@ pub struct Figures {
     pub after: Measured,
     /// ε of the node that spent most; infinite without noise.
     pub epsilon: f64,
-    /// Most participations of one node.
-    pub participations: u32,
+    /// How often each node took part.
+    pub participations: Vec<u32>,
     /// The trained parameters.
     pub parameters: Vec<f32>,
 }
@@ -104,7 +112,8 @@ impl Federation {
         let (nodes, people) = (population.nodes.len(), population.people);
         let checked = scenario.check(model.config(), nodes, people, machine)?;
         let spec = scenario.adapter_spec();
-        Ok(Self { scenario, model, spec, population, checked, stop })
+        let attackers = attackers(&scenario, nodes);
+        Ok(Self { scenario, model, spec, population, checked, attackers, stop })
     }
 
     /// What follows from the scenario, its warnings among it.
@@ -122,44 +131,54 @@ impl Federation {
         self.spec.parameter_count(self.model.config())
     }
 
-    /// All rounds; `hear` is told of each.
+    /// All rounds, or those after a checkpoint of the same scenario; `hear` is told of each, with all that is needed to
+    /// go on from there; of a new run's beginning too, as round 0.
     ///
     /// # Errors
-    /// [`ModelError::Stopped`] when stopped; what the model or the mechanism refuses.
-    pub fn run(&self, hear: &mut dyn FnMut(&RoundFigures)) -> Result<Figures, LearningError> {
+    /// [`ModelError::Stopped`] when stopped; what the model or the mechanism refuses; what `hear` returns.
+    pub fn run(
+        &self,
+        from: Option<Checkpoint>,
+        hear: &mut dyn FnMut(&RoundFigures, &Checkpoint) -> Result<(), LearningError>,
+    ) -> Result<Figures, LearningError> {
         let start = Adapter::initial(self.model.config(), &self.spec)?.to_flat();
         let exam = Exam::new(&self.scenario, &self.population.held_out);
-        let before = self.measured(&exam, &start)?;
+        let before = self.measured(&exam, &State::initial(start.clone()))?;
         let peak = matmul_peak(self.checked.threads)?;
-        let mut run = Run::new(self, start)?;
-        let mut seconds = 0.0;
+        let fresh = from.is_none();
+        let mut run = Run::new(self, start, from)?;
+        if fresh {
+            hear(&RoundFigures::before(before.clone()), &run.done)?;
+        }
         let mut last = None;
-        for round in 1..=self.scenario.rounds {
+        for round in run.done.round + 1..=self.scenario.rounds {
             let mut figures = run.round(round)?;
-            seconds += figures.seconds;
             if self.measures_after(round) {
-                figures.measured = Some(self.measured(&exam, run.state.parameters())?);
+                figures.measured = Some(self.measured(&exam, &run.done.state)?);
             }
-            hear(&figures);
+            hear(&figures, &run.done)?;
             last = figures.measured.or(last);
         }
+        let done = run.done;
+        let after = last.map_or_else(|| self.measured(&exam, &done.state), Ok)?;
         let recipe = &self.checked.recipe;
-        let operations = matmul_operations_a_node(self.model.config(), recipe) * run.trained as f64;
+        let operations =
+            matmul_operations_a_node(self.model.config(), recipe) * done.trained as f64;
         let training = &recipe.training;
         Ok(Figures {
-            rounds: run.rounds,
-            trained: run.trained,
-            seconds,
-            group: run.spread.map_or(0, |spread| spread.group),
+            rounds: done.rounds,
+            trained: done.trained,
+            seconds: done.seconds,
+            group: done.group,
             threads: self.checked.threads,
             dimension: self.dimension(),
             tokens_a_node: training.steps * training.batch * training.sequence_length,
-            matmul_peak_share: operations / seconds.max(f64::MIN_POSITIVE) / peak,
-            after: last.unwrap_or_else(|| before.clone()),
+            matmul_peak_share: operations / done.seconds.max(f64::MIN_POSITIVE) / peak,
+            after,
             before,
-            epsilon: run.epsilon()?,
-            participations: run.participations.iter().copied().max().unwrap_or(0),
-            parameters: run.state.parameters().to_vec(),
+            epsilon: done.epsilon(self.scenario.privacy.delta)?,
+            participations: done.participations,
+            parameters: done.state.parameters().to_vec(),
         })
     }
 
@@ -168,8 +187,8 @@ impl Federation {
         round == self.scenario.rounds || (every > 0 && round.is_multiple_of(every))
     }
 
-    fn measured(&self, exam: &Exam, parameters: &[f32]) -> Result<Measured, LearningError> {
-        let adapter = Adapter::from_flat(self.model.config(), &self.spec, parameters)?;
+    fn measured(&self, exam: &Exam, state: &State) -> Result<Measured, LearningError> {
+        let adapter = Adapter::from_flat(self.model.config(), &self.spec, state.parameters())?;
         exam.take(&self.model, &adapter, self.checked.threads, &self.stop)
     }
 
@@ -193,32 +212,31 @@ struct Run<'a> {
     federation: &'a Federation,
     trainer: GroupTrainer,
     sampler: Sampler,
-    state: State,
     /// Made when a node takes part for the first time.
     rows: Vec<Option<TrainingRows>>,
-    spent: Vec<Q40>,
-    participations: Vec<u32>,
-    spread: Option<Spread>,
-    rounds: u32,
-    trained: usize,
+    done: Checkpoint,
 }
 
 impl<'a> Run<'a> {
-    fn new(federation: &'a Federation, start: Vec<f32>) -> Result<Self, LearningError> {
+    fn new(
+        federation: &'a Federation,
+        start: Vec<f32>,
+        from: Option<Checkpoint>,
+    ) -> Result<Self, LearningError> {
         let Federation { scenario, model, spec, checked, population, .. } = federation;
         let nodes = population.nodes.len();
-        Ok(Self {
-            federation,
-            trainer: model.group_trainer(spec, &checked.recipe)?,
-            sampler: Sampler::new(scenario.cohort, scenario.seed, nodes),
-            state: State::initial(start),
-            rows: (0..nodes).map(|_| None).collect(),
-            spent: vec![Q40::ZERO; nodes],
-            participations: vec![0; nodes],
-            spread: None,
-            rounds: 0,
-            trained: 0,
-        })
+        let trainer = model.group_trainer(spec, &checked.recipe)?;
+        let done = from.unwrap_or_else(|| Checkpoint::new(start, nodes));
+        let fits = done.spent.len() == nodes
+            && done.participations.len() == nodes
+            && done.state.parameters().len() == trainer.dimension();
+        if !fits {
+            return Err(Invalid::Checkpoint.into());
+        }
+        let mut sampler = Sampler::new(scenario.cohort, scenario.seed, nodes);
+        (1..=done.round).for_each(|round| drop(sampler.draw(round)));
+        let rows = (0..nodes).map(|_| None).collect();
+        Ok(Self { federation, trainer, sampler, rows, done })
     }
 
     fn round(&mut self, round: u32) -> Result<RoundFigures, LearningError> {
@@ -230,10 +248,7 @@ impl<'a> Run<'a> {
             }
         }
         let members = self.members(&cohort, round);
-        let spread = match self.spread {
-            Some(spread) => spread,
-            None => self.fastest_spread(&members)?,
-        };
+        let spread = self.spread(&members)?;
         let began = Instant::now();
         let Federation { scenario, checked, stop, .. } = federation;
         let rng = generator(scenario.seed, round, Purpose::Mechanism);
@@ -249,46 +264,57 @@ impl<'a> Run<'a> {
                 }
                 Err(error) => return Err(LearningError::from(error)),
             };
-            heard.lengths.push(length(update.as_slice()));
+            let node = cohort[place];
+            let mut update = update.into_vec();
+            if federation.attackers.contains(&node)
+                && let Some(attack) = scenario.attack
+            {
+                attack.turn(&mut update);
+            }
+            heard.lengths.push(length(&update));
             heard.losses.push(loss.first);
-            heard.charges.push((cohort[place], sum.add(update.as_slice())?));
+            heard.charges.push((node, sum.add(&update)?));
             Ok(())
         })?;
-        self.spread = Some(spread);
-        self.trained += sum.count();
         let aborted = sum.count() < checked.mechanism.fewest();
+        let done = &mut self.done;
+        done.trained += sum.count();
+        (done.round, done.group) = (round, spread.group);
         if !aborted {
-            self.state = sum.finish(&self.state)?;
-            self.rounds += 1;
+            done.state = sum.finish(&done.state)?;
+            done.rounds += 1;
             for &(node, rho) in &heard.charges {
-                self.spent[node] = self.spent[node].saturating_add(rho);
-                self.participations[node] += 1;
+                done.spent[node] = done.spent[node].saturating_add(rho);
+                done.participations[node] += 1;
             }
         }
         let seconds = began.elapsed().as_secs_f64();
-        Ok(heard.figures(round, aborted, self.epsilon()?, seconds))
+        done.seconds += seconds;
+        let mut figures = heard.figures(round, seconds);
+        figures.aborted = aborted;
+        figures.epsilon = done.epsilon(scenario.privacy.delta)?;
+        let alone = checked.mechanism.rho_alone();
+        figures.epsilon_alone = done.epsilon_at(alone, scenario.privacy.delta)?;
+        Ok(figures)
     }
 
     /// Everybody starts from the global parameters; the round decides the order of rows, as on a device.
     fn members<'m>(&'m self, cohort: &[usize], round: u32) -> Vec<Member<'m>> {
-        let start = self.state.parameters();
+        let start = self.done.state.parameters();
         let rows = cohort.iter().filter_map(|&node| self.rows[node].as_ref());
         rows.map(|rows| Member { rows, start, seed: round.into() }).collect()
     }
 
-    fn fastest_spread(&self, members: &[Member<'_>]) -> Result<Spread, LearningError> {
+    /// The group size that the scenario names or a first round found; else it is measured.
+    fn spread(&self, members: &[Member<'_>]) -> Result<Spread, LearningError> {
         let Federation { scenario, checked, stop, .. } = self.federation;
         let threads = checked.threads;
-        let group = match scenario.machine.group {
-            0 => self.trainer.fastest_group(members, threads, checked.group_max, stop)?,
-            group => group,
+        let group = match (scenario.machine.group, self.done.group) {
+            (0, 0) => self.trainer.fastest_group(members, threads, checked.group_max, stop)?,
+            (0, found) => found,
+            (named, _) => named,
         };
         Ok(Spread { threads, group })
-    }
-
-    fn epsilon(&self) -> Result<f64, LearningError> {
-        let most = self.spent.iter().copied().max().unwrap_or(Q40::ZERO);
-        Ok(privacy::zcdp_epsilon(most, self.federation.scenario.privacy.delta)?)
     }
 }
 
@@ -302,21 +328,33 @@ struct Heard {
 }
 
 impl Heard {
-    fn figures(mut self, round: u32, aborted: bool, epsilon: f64, seconds: f64) -> RoundFigures {
+    fn figures(mut self, round: u32, seconds: f64) -> RoundFigures {
         let nodes = self.losses.len();
         self.lengths.sort_by(f64::total_cmp);
         RoundFigures {
             round,
             nodes,
             failed: self.failed,
-            aborted,
             local_loss: self.losses.iter().sum::<f64>() / nodes.max(1) as f64,
             update_length: self.lengths.get(nodes / 2).copied().unwrap_or(0.0),
-            epsilon,
             seconds,
-            measured: None,
+            ..RoundFigures::default()
         }
     }
+}
+
+impl RoundFigures {
+    /// Round 0: nothing has been learned or spent.
+    fn before(measured: Measured) -> Self {
+        Self { measured: Some(measured), ..Self::default() }
+    }
+}
+
+/// Nodes that attack, drawn by the seed.
+fn attackers(scenario: &Scenario, nodes: usize) -> BTreeSet<usize> {
+    let count = scenario.attack.map_or(0, |attack| attack.attackers(nodes));
+    let mut rng = generator(scenario.seed, 0, Purpose::Attack);
+    rand::seq::index::sample(&mut rng, nodes, count).iter().collect()
 }
 
 fn load(terms: &ModelTerms, seed: u64) -> Result<LanguageModel, LearningError> {
@@ -332,7 +370,7 @@ fn load(terms: &ModelTerms, seed: u64) -> Result<LanguageModel, LearningError> {
 }
 
 /// Llama layout, tied embeddings, no biases.
-fn config(shape: ShapeTerms) -> Config {
+pub(crate) fn config(shape: ShapeTerms) -> Config {
     Config {
         family: Family::Llama,
         vocabulary: shape.vocabulary,

@@ -26,10 +26,10 @@ mod speech;
 pub mod yardstick;
 
 pub use error::{Invalid, LearningError};
-pub use federation::{Federation, Figures, RoundFigures};
+pub use federation::{Checkpoint, Federation, Figures, RoundFigures};
 pub use held_out::Measured;
 pub use machine::{Machine, peak_memory};
-pub use model::{Adapter, Device, LanguageModel, StopToken};
+pub use model::{Adapter, Device, LanguageModel, Score, StopToken};
 pub use population::{Human, Population, VirtualNode};
 pub use scenario::Scenario;
 pub use speech::reply;

@@ -3,6 +3,8 @@
 //! Keys that are left out have the value that their documentation names; a key that nobody knows is an error.
 
 mod check;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -38,6 +40,8 @@ pub struct Scenario {
     pub server: ServerTerms,
     /// What an update goes through on its way into the mean.
     pub privacy: PrivacyTerms,
+    /// Who sends something else than it learned; left out, nobody.
+    pub attack: Option<AttackTerms>,
     /// What is measured.
     #[serde(default)]
     pub evaluation: EvaluationTerms,
@@ -281,6 +285,45 @@ pub enum MechanismName {
     Central,
     /// As shipped: clip, rotate, round, exact discrete Gaussian of every node, sum modulo 2^b.
     Distributed,
+}
+
+/// `[attack]`
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttackTerms {
+    /// Part of all nodes that attack, whenever they take part.
+    pub part: f64,
+    /// What they send. Where the mechanism clips, this is clipped too: the clip is the shipped program's.
+    pub kind: AttackName,
+}
+
+/// What an attacker sends.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum AttackName {
+    /// The opposite of what it learned.
+    SignFlip,
+    /// What it learned, so many times (a negative number: the opposite).
+    Scaled {
+        /// How many times.
+        factor: f32,
+    },
+}
+
+impl AttackTerms {
+    /// How many of so many nodes attack.
+    pub fn attackers(&self, nodes: usize) -> usize {
+        (nodes as f64 * self.part).round() as usize
+    }
+
+    /// What the attacker sends instead of its update.
+    pub(crate) fn turn(&self, update: &mut [f32]) {
+        let factor = match self.kind {
+            AttackName::SignFlip => -1.0,
+            AttackName::Scaled { factor } => factor,
+        };
+        update.iter_mut().for_each(|value| *value *= factor);
+    }
 }
 
 /// `[evaluation]`

@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use learning::{Figures, Measured, RoundFigures, Scenario, peak_memory};
+use learning::{Figures, RoundFigures, Scenario, peak_memory};
 use program::human;
-use serde_json::{Value, json};
 
 /// A few words beside the bar.
 pub fn detail(round: &RoundFigures) -> String {
-    let mut words = format!("{:.1} nodes/s", round.nodes as f64 / round.seconds);
+    let mut words = match round.round {
+        0 => "nothing learned yet".to_owned(),
+        _ => format!("{:.1} nodes/s", round.nodes as f64 / round.seconds),
+    };
     if round.aborted {
         words.push_str(", aborted: too few nodes");
     }
@@ -17,39 +19,6 @@ pub fn detail(round: &RoundFigures) -> String {
         write!(words, ", held-out loss {:.4}", measured.loss()).expect("writing to a String");
     }
     words
-}
-
-/// One round.
-pub fn line(round: &RoundFigures) -> Value {
-    let measured = round.measured.as_ref();
-    json!({
-        "round": round.round, "nodes": round.nodes, "failed": round.failed, "aborted": round.aborted,
-        "local_loss": finite(round.local_loss), "update_length": finite(round.update_length),
-        "epsilon": finite(round.epsilon), "seconds": round.seconds,
-        "loss": measured.and_then(|measured| finite(measured.loss())),
-        "accuracy": measured.and_then(|measured| finite(measured.accuracy())),
-        "spread": measured.and_then(|measured| finite(measured.spread())),
-        "languages": measured.map(|measured| languages(measured)),
-    })
-}
-
-/// The last line of `--json`.
-pub fn last_line(scenario: &Scenario, figures: &Figures, seconds: f64) -> Value {
-    let rate = figures.trained as f64 / figures.seconds.max(f64::MIN_POSITIVE);
-    json!({
-        "rounds": figures.rounds,
-        "cohort": scenario.cohort.nodes,
-        "clients_per_s": rate,
-        "tokens_per_s": rate * figures.tokens_a_node as f64,
-        "matmul_peak_share": figures.matmul_peak_share,
-        "peak_rss_mb": peak_memory().map(|bytes| bytes / 1_000_000),
-        "loss_before": finite(figures.before.loss()),
-        "loss_after": finite(figures.after.loss()),
-        "accuracy_after": finite(figures.after.accuracy()),
-        "epsilon": finite(figures.epsilon),
-        "delta": scenario.privacy.delta,
-        "wall_s": seconds,
-    })
 }
 
 /// For people.
@@ -96,20 +65,11 @@ fn epsilon(scenario: &Scenario, figures: &Figures) -> String {
     if !figures.epsilon.is_finite() {
         return "none: no privacy guarantee".to_owned();
     }
+    let participations = figures.participations.iter().max().copied().unwrap_or(0);
     let unit = if scenario.data.pseudo_users > 1 { "node (a piece of a person)" } else { "node" };
     format!(
         "{:.2} at δ = {:e}, for a {unit} that took part {} times, its contributions replaced by zeros; against who sees \
          every global version, the honest part ({}) adding its noise, without amplification by sampling",
-        figures.epsilon, scenario.privacy.delta, figures.participations, scenario.privacy.honest
+        figures.epsilon, scenario.privacy.delta, participations, scenario.privacy.honest
     )
-}
-
-fn languages(measured: &Measured) -> Value {
-    let one = measured.languages.iter().map(|(name, score)| (name.clone(), json!(score.loss())));
-    Value::Object(one.collect())
-}
-
-/// JSON has no infinity: none.
-fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
 }

@@ -42,6 +42,17 @@ impl Mechanism {
         }
     }
 
+    /// The same against whoever sees a node's own contribution: its own noise alone protects it.
+    pub(crate) fn rho_alone(&self) -> Q40 {
+        match *self {
+            Mechanism::Distributed(SumTerms { noise_multiplier, honest, .. }) => {
+                let alone = noise_multiplier / f64::from(honest).sqrt();
+                Q40::from_f64_up(1.0 / (2.0 * alone * alone)).unwrap_or(Q40::MAXIMUM)
+            }
+            _ => Q40::MAXIMUM,
+        }
+    }
+
     /// Fewest contributions without which a round has no result.
     pub(crate) fn fewest(&self) -> usize {
         match self {

@@ -13,6 +13,8 @@ pub(crate) enum Purpose {
     Sampling,
     /// Rotation, rounding, central noise.
     Mechanism,
+    /// Who attacks.
+    Attack,
 }
 
 /// The generator of one purpose in one round (from 1).

@@ -26,6 +26,9 @@ pub struct Checked {
     pub group_max: usize,
     /// ε of a node that takes part as often as it can, at the scenario's δ; infinite without noise.
     pub epsilon: f64,
+    /// The same against whoever sees each node's own contribution, unmasked and unsummed; infinite where that is the
+    /// raw update.
+    pub epsilon_alone: f64,
     /// What a person should know before believing a number.
     pub warnings: Vec<String>,
 }
@@ -53,14 +56,30 @@ impl Scenario {
         spec.check()?;
         let recipe = self.recipe();
         let threads = if self.machine.threads > 0 { self.machine.threads } else { machine.threads };
-        let per_node = bytes_a_node(config, &spec, &recipe);
-        let group_max = self.group_max(per_node, threads, machine)?;
+        let bytes = |batch: usize| {
+            let training = TrainingRecipe { batch, ..recipe.training.clone() };
+            bytes_a_node(config, &spec, &GroupRecipe { training, ..recipe.clone() })
+        };
+        let group_max = self.group_max(&bytes, threads, machine)?;
         let server = server(&self.server)?;
         let (mechanism, rho) = self.mechanism(spec.parameter_count(config), server)?;
-        let spent = rho.saturating_mul(self.participations().into());
-        let epsilon = privacy::zcdp_epsilon(spent, self.privacy.delta)?;
+        let epsilon_of = |rho: Q40| {
+            let spent = rho.saturating_mul(self.participations().into());
+            privacy::zcdp_epsilon(spent, self.privacy.delta)
+        };
+        let epsilon = epsilon_of(rho)?;
+        let epsilon_alone = epsilon_of(mechanism.rho_alone())?;
         let warnings = self.warnings(epsilon, people, nodes)?;
-        Ok(Checked { recipe, mechanism, server, threads, group_max, epsilon, warnings })
+        Ok(Checked {
+            recipe,
+            mechanism,
+            server,
+            threads,
+            group_max,
+            epsilon,
+            epsilon_alone,
+            warnings,
+        })
     }
 
     /// How often one node takes part at most.
@@ -97,6 +116,9 @@ impl Scenario {
                 number(key, value, positive(value), "above 0")?;
             }
         }
+        if let Some(attack) = self.attack {
+            number("attack.part", attack.part, share(attack.part), "from 0 to 1")?;
+        }
         if let Some(z) = terms.noise_multiplier {
             number("privacy.noise_multiplier", z, z >= 0.0 && z.is_finite(), "at least 0")?;
         }
@@ -120,7 +142,7 @@ impl Scenario {
     /// Most nodes of a group that the memory holds on every thread at once.
     fn group_max(
         &self,
-        per_node: u64,
+        bytes: &dyn Fn(usize) -> u64,
         threads: usize,
         machine: &Machine,
     ) -> Result<usize, Invalid> {
@@ -129,13 +151,12 @@ impl Scenario {
             megabytes => Some(megabytes * MEGABYTE),
         };
         let Some(limit) = limit else { return Ok(self.machine.group.max(1)) };
-        let fits = (limit / threads as u64 / per_node.max(1)) as usize;
-        let (needed_mb, limit_mb) = (per_node.div_ceil(MEGABYTE), limit / MEGABYTE);
+        let (share, batch) = (limit / threads as u64, self.local.batch);
+        let fits = (share / bytes(batch).max(1)) as usize;
+        let (needed_mb, limit_mb) = (bytes(batch).div_ceil(MEGABYTE), limit / MEGABYTE);
         if fits == 0 {
-            let limit_mb = limit_mb / threads as u64;
-            let share = limit as f64 / threads as f64 / per_node as f64;
-            let fits = ((self.local.batch as f64 * share) as usize).max(1);
-            return Err(Invalid::Node { needed_mb, limit_mb, fits });
+            let fits = largest_below(batch, |batch| bytes(batch) <= share).max(1);
+            return Err(Invalid::Node { needed_mb, limit_mb: share / MEGABYTE, fits });
         }
         let group = self.machine.group;
         if group > fits {
@@ -218,6 +239,10 @@ impl Scenario {
                 self.privacy.delta
             ));
         }
+        if let Some(attack) = self.attack {
+            let attackers = attack.attackers(nodes);
+            warnings.push(format!("{attackers} of {nodes} nodes attack"));
+        }
         if nodes > people {
             warnings.push(format!(
                 "{people} people are cut into {nodes} nodes: ε is that of one node, not of a person"
@@ -295,6 +320,16 @@ fn number(
     expected: &'static str,
 ) -> Result<(), Invalid> {
     if holds { Ok(()) } else { Err(Invalid::Number { key, found, expected }) }
+}
+
+/// The largest number below `end` that holds, where all smaller ones hold too; 0 if none does.
+fn largest_below(end: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut good, mut bad) = (0, end);
+    while bad - good > 1 {
+        let middle = good + (bad - good) / 2;
+        if holds(middle) { good = middle } else { bad = middle }
+    }
+    good
 }
 
 const MEGABYTE: u64 = 1 << 20;
