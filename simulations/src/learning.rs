@@ -104,6 +104,9 @@ pub fn simulate(
         program::write_atomically(&file, page(&[run]).to_html().as_bytes())?;
         output.say(format!("report: {}", file.display()))?;
     }
+    if let Some(personal) = &figures.personal {
+        output.line(&lines::personal_line(personal))?;
+    }
     let seconds = began.elapsed().as_secs_f64();
     Ok(Done { scenario: scenario.clone(), figures, seconds })
 }

@@ -6,6 +6,7 @@
 
 mod checkpoint;
 pub(crate) mod mechanism;
+mod personal;
 pub(crate) mod sampling;
 pub(crate) mod sum;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use crate::scenario::{Checked, Machine, ModelTerms, RowsName, Scenario, ShapeTer
 use crate::{Invalid, LearningError};
 pub use checkpoint::Checkpoint;
 use mechanism::{Aggregate, length};
+pub use personal::Personal;
 use sampling::{Purpose, Sampler, generator};
 
 /// A scenario made ready: model, people and terms are there and fit each other; nothing has been trained.
@@ -93,6 +95,8 @@ pub struct Figures {
     pub epsilon: f64,
     /// How often each node took part.
     pub participations: Vec<u32>,
+    /// What going on alone gave, where the scenario asks for it.
+    pub personal: Option<Personal>,
     /// The trained parameters.
     pub parameters: Vec<f32>,
 }
@@ -161,6 +165,9 @@ impl Federation {
         }
         let done = run.done;
         let after = last.map_or_else(|| self.measured(&exam, &done.state), Ok)?;
+        let personal = self.scenario.personal.as_ref();
+        let personal =
+            personal.map(|terms| self.personal(terms, &done.state, done.group)).transpose()?;
         let recipe = &self.checked.recipe;
         let operations =
             matmul_operations_a_node(self.model.config(), recipe) * done.trained as f64;
@@ -176,6 +183,7 @@ impl Federation {
             matmul_peak_share: operations / done.seconds.max(f64::MIN_POSITIVE) / peak,
             after,
             before,
+            personal,
             epsilon: done.epsilon(self.scenario.privacy.delta)?,
             participations: done.participations,
             parameters: done.state.parameters().to_vec(),

@@ -26,7 +26,7 @@ mod speech;
 pub mod yardstick;
 
 pub use error::{Invalid, LearningError};
-pub use federation::{Checkpoint, Federation, Figures, RoundFigures};
+pub use federation::{Checkpoint, Federation, Figures, Personal, RoundFigures};
 pub use held_out::Measured;
 pub use machine::{Machine, peak_memory};
 pub use model::{Adapter, Device, LanguageModel, Score, StopToken};

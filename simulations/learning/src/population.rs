@@ -41,6 +41,8 @@ pub struct Population {
     pub nodes: Vec<VirtualNode>,
     /// People that the nodes are (pieces of).
     pub people: usize,
+    /// By person: what was kept back of the people who are trained on, to measure personal adapters with.
+    pub own_held_out: Vec<Vec<Conversation>>,
     /// Whoever is measured on, whole.
     pub held_out: Vec<Human>,
 }
@@ -53,7 +55,7 @@ impl Population {
     pub fn new(terms: &DataTerms, seed: u64) -> Result<Self, LearningError> {
         let people = read(terms, seed)?;
         let (held_out, trained) = kept_apart(people, terms.held_out, seed);
-        let people: Vec<Human> =
+        let mut people: Vec<Human> =
             trained.into_iter().filter(|human| !human.training.is_empty()).collect();
         if people.is_empty() {
             return Err(Invalid::NobodyToTrain.into());
@@ -62,12 +64,14 @@ impl Population {
             return Err(Invalid::NobodyHeldOut.into());
         }
         let count = people.len();
+        let own_held_out =
+            people.iter_mut().map(|human| std::mem::take(&mut human.held_out)).collect();
         let nodes = people.into_iter().enumerate().flat_map(|(person, human)| {
             let pieces = dealt(human.training, terms.pseudo_users.max(1));
             let capped = pieces.into_iter().map(|piece| capped(piece, terms.conversations_max));
             capped.map(move |training| VirtualNode { person, training }).collect::<Vec<_>>()
         });
-        Ok(Self { nodes: nodes.collect(), people: count, held_out })
+        Ok(Self { nodes: nodes.collect(), people: count, own_held_out, held_out })
     }
 }
 

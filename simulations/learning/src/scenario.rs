@@ -42,6 +42,8 @@ pub struct Scenario {
     pub privacy: PrivacyTerms,
     /// Who sends something else than it learned; left out, nobody.
     pub attack: Option<AttackTerms>,
+    /// Personal adapters after the last round; left out, none.
+    pub personal: Option<PersonalTerms>,
     /// What is measured.
     #[serde(default)]
     pub evaluation: EvaluationTerms,
@@ -324,6 +326,19 @@ impl AttackTerms {
         };
         update.iter_mut().for_each(|value| *value *= factor);
     }
+}
+
+/// `[personal]`
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonalTerms {
+    /// Optimiser steps that every node goes on alone, from the last global version.
+    pub steps: usize,
+    /// Step size of these.
+    pub learning_rate: f64,
+    /// Most nodes; 0 for all.
+    #[serde(default)]
+    pub nodes_max: usize,
 }
 
 /// `[evaluation]`

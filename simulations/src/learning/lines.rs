@@ -1,6 +1,6 @@
 //! A run's figures as JSON lines: what a script reads, what a folder keeps, what a report is made of.
 
-use learning::{Checkpoint, Figures, RoundFigures, Scenario, peak_memory};
+use learning::{Checkpoint, Figures, Personal, RoundFigures, Scenario, peak_memory};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -68,6 +68,14 @@ impl RoundLine {
             languages,
         }
     }
+}
+
+/// What personal adapters gave: a line of its own before the last one.
+pub fn personal_line(personal: &Personal) -> Value {
+    let (global, alone) = personal.losses();
+    json!({ "personal": {
+        "nodes": personal.nodes.len(), "loss_global": global, "loss_personal": alone, "better": personal.better(),
+    } })
 }
 
 /// The last line of `--json`.

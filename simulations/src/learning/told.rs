@@ -55,6 +55,17 @@ pub fn summary(scenario: &Scenario, figures: &Figures, seconds: f64) -> String {
             write!(text, "\n  {language:<16} {loss:.4} nats a token").expect("writing to a String");
         }
     }
+    if let Some(personal) = &figures.personal
+        && let (Some(global), Some(alone)) = personal.losses()
+    {
+        write!(
+            text,
+            "\npersonal adapters  {global:.4} → {alone:.4} nats a token on {} nodes' own conversations; better for {}",
+            personal.nodes.len(),
+            personal.better()
+        )
+        .expect("writing to a String");
+    }
     let took = std::time::Duration::from_secs_f64(seconds);
     write!(text, "\ntook {}", human::duration(took)).expect("writing to a String");
     text

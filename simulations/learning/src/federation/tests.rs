@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::scenario::{
-    AttackName, AttackTerms, CohortTerms, DataTerms, MadeTerms, MechanismName, Sampling,
+    AttackName, AttackTerms, CohortTerms, DataTerms, MadeTerms, MechanismName, PersonalTerms,
+    Sampling,
 };
 
 const MACHINE: Machine = Machine { threads: 2, free_bytes: Some(4 << 30) };
@@ -233,6 +234,25 @@ fn attackers_spoil_what_the_others_learn_and_the_clip_bounds_them() {
     assert!(clipped < flipped + 0.05, "{clipped} {flipped}");
     let all = AttackTerms { part: 1.0, kind: AttackName::SignFlip };
     assert_eq!((all.attackers(9), half(scaled).unwrap().attackers(9)), (9, 5));
+}
+
+#[test]
+fn going_on_alone_helps_people_and_changes_nobody_else() {
+    let mut personal = scenario();
+    personal.rounds = 1;
+    personal.data.made = Some(MadeTerms { people: 12, conversations: 12 });
+    let global = run(personal.clone()).1;
+    assert!(global.personal.is_none());
+    personal.personal = Some(PersonalTerms { steps: 20, learning_rate: 2.0, nodes_max: 0 });
+    let figures = run(personal.clone()).1;
+    let alone = figures.personal.unwrap();
+    assert!(figures.parameters == global.parameters, "personal training has leaked");
+    assert!(alone.nodes.len() > 6);
+    let (Some(before), Some(after)) = alone.losses() else { panic!("nothing was measured") };
+    assert!(after < before - 0.02, "{before} → {after}");
+    assert!(alone.better() > alone.nodes.len() / 2);
+    personal.personal = Some(PersonalTerms { steps: 1, learning_rate: 2.0, nodes_max: 2 });
+    assert_eq!(run(personal).1.personal.unwrap().nodes.len(), 2);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use grid::{Q32, Q40};
 use model::{Config, GroupRecipe, Optimizer, Precision, TrainingRecipe, bytes_a_node};
 use wire::{ServerOptimizer, ServerRule};
 
-use super::{MechanismName, OptimizerName, RuleName, Sampling, Scenario};
+use super::{LocalTerms, MechanismName, OptimizerName, RuleName, Sampling, Scenario};
 use crate::federation::mechanism::Mechanism;
 use crate::federation::sum::SumTerms;
 use crate::{Invalid, LearningError};
@@ -253,17 +253,7 @@ impl Scenario {
 
     pub(crate) fn recipe(&self) -> GroupRecipe {
         let local = &self.local;
-        let learning_rate = local.learning_rate;
-        let optimizer = match local.optimizer {
-            OptimizerName::Sgd { momentum } => Optimizer::Sgd { learning_rate, momentum },
-            OptimizerName::Adamw { weight_decay } => Optimizer::AdamW {
-                learning_rate,
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
-                weight_decay,
-            },
-        };
+        let optimizer = self.optimizer(local);
         let training = TrainingRecipe {
             steps: local.steps,
             batch: local.batch,
@@ -275,6 +265,20 @@ impl Scenario {
             max_gradient_norm: local.gradient_max,
         };
         GroupRecipe { training, proximal: local.proximal }
+    }
+
+    pub(crate) fn optimizer(&self, local: &LocalTerms) -> Optimizer {
+        let learning_rate = local.learning_rate;
+        match local.optimizer {
+            OptimizerName::Sgd { momentum } => Optimizer::Sgd { learning_rate, momentum },
+            OptimizerName::Adamw { weight_decay } => Optimizer::AdamW {
+                learning_rate,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                weight_decay,
+            },
+        }
     }
 
     pub(crate) fn adapter_spec(&self) -> model::AdapterSpec {

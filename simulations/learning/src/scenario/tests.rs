@@ -52,6 +52,7 @@ fn full() -> Scenario {
     full.data.path = Some("x".into());
     full.data.me = Some("x".into());
     full.privacy.noise_multiplier = Some(1.0);
+    full.personal = read(&text_of("personalisation")).personal;
     full.attack = read(&text_of("attack")).attack;
     full
 }
@@ -60,8 +61,10 @@ fn full() -> Scenario {
 fn keys(table: &Table, found: &mut BTreeSet<String>) {
     for (key, value) in table {
         found.insert(key.clone());
-        let section =
-            ["model", "adapter", "data", "cohort", "local", "server", "privacy", "attack"];
+        let section = [
+            "model", "adapter", "data", "cohort", "local", "server", "privacy", "attack",
+            "personal",
+        ];
         if let Value::Table(inner) = value
             && (section.contains(&key.as_str())
                 || ["evaluation", "machine"].contains(&key.as_str()))
