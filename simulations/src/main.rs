@@ -1,7 +1,10 @@
 //! `murmur-simulate`: swarms on one machine, and the making of the base model.
 
+mod learning;
 mod pretrain;
 mod processes;
+mod report;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -22,6 +25,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Train many virtual nodes on this machine, as a scenario says, and report what was learned at what cost
+    Learning(learning::Options),
+    /// Lay several runs of `learning` over each other on one page
+    Report(report::Options),
+    /// Run a scenario of `learning` with every combination of some values
+    Sweep(sweep::Options),
     /// Run a real swarm of programs on this machine, over real chat exports, and report what it learned
     Processes(processes::Options),
     /// Pre-train the base model `seedling` on free texts
@@ -37,6 +46,9 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     program::start_logging(&arguments.log)?;
     let output = Output::new(&arguments.output);
     match arguments.command {
+        Command::Learning(options) => learning::run(options, output),
+        Command::Report(options) => report::run(&options, output),
+        Command::Sweep(options) => sweep::run(&options, output),
         Command::Processes(options) => processes::run(options, output),
         Command::Pretrain(options) => pretrain::run(options, output),
     }

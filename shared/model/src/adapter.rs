@@ -36,11 +36,11 @@ pub struct AdapterSpec {
 }
 
 /// Shape of one low-rank pair.
-struct PairShape {
-    layer: usize,
-    projection: Projection,
-    outputs: usize,
-    inputs: usize,
+pub(crate) struct PairShape {
+    pub(crate) layer: usize,
+    pub(crate) projection: Projection,
+    pub(crate) outputs: usize,
+    pub(crate) inputs: usize,
 }
 
 /// One low-rank pair: A [rank, inputs] and B [outputs, rank], row-major.
@@ -107,7 +107,8 @@ impl AdapterSpec {
         self.alpha / self.rank as f64
     }
 
-    fn pairs(&self, config: &Config) -> Vec<PairShape> {
+    /// Every pair, in the order in which parameters travel.
+    pub(crate) fn pairs(&self, config: &Config) -> Vec<PairShape> {
         let targets =
             Projection::ALL.into_iter().filter(|projection| self.targets.contains(projection));
         let targets: Vec<Projection> = targets.collect();

@@ -7,7 +7,7 @@ use crate::adapter::Adapter;
 use crate::loss::losses_and_hits;
 use crate::model::LanguageModel;
 use crate::stop::StopToken;
-use crate::threads::on_own_thread;
+use crate::threads::on_own_threads;
 use crate::tokenizer::ChatTokenizer;
 use crate::train::{Messages, Resources};
 use crate::transformer::{BlockAdapter, Transformer};
@@ -85,7 +85,8 @@ impl std::iter::Sum for Evaluation {
 }
 
 impl LanguageModel {
-    /// Evaluates each conversation, on a thread of its own. One result for each, in their order.
+    /// Evaluates each conversation, on threads of its own with a libtorch thread each (two threads on one
+    /// multiplication wait for each other on a busy machine). One result for each, in their order.
     pub fn evaluate(
         &self,
         adapter: Option<&Adapter>,
@@ -101,18 +102,36 @@ impl LanguageModel {
             let (found, expected) = ("0".to_owned(), "at least 1");
             return Err(ModelError::Recipe { key: "sequence_length or batch", found, expected });
         }
-        let low_rank = adapter.map(|adapter| adapter.on(&self.transformer)).transpose()?;
-        let transformer = self.transformer.map(|_, weight| weight);
         let (tokenizer, stop) = (self.tokenizer(), &resources.stop);
-        on_own_thread("evaluation", resources.threads, move || {
-            let windows = windows(conversations, recipe, tokenizer, stop)?;
-            let mut evaluations = vec![Evaluation::default(); conversations.len()];
-            for some in windows.chunks(recipe.batch) {
-                evaluate_windows(&transformer, low_rank.as_deref(), some, &mut evaluations, stop)?;
+        let windows = windows(conversations, recipe, tokenizer, stop)?;
+        let batches: Vec<&[Window]> = windows.chunks(recipe.batch).collect();
+        let threads = resources.threads.max(1);
+        let workers = threads.min(batches.len()).max(1);
+        let shares = (0..workers).map(|worker| {
+            let low_rank = adapter.map(|adapter| adapter.on(&self.transformer)).transpose()?;
+            let batches = batches.iter().skip(worker).step_by(workers).copied().collect();
+            Ok(Share { transformer: self.transformer.share(), low_rank, batches })
+        });
+        let shares = shares.collect::<Result<Vec<_>, ModelError>>()?;
+        let count = conversations.len();
+        let found = on_own_threads("evaluation", threads / workers, shares, |share| {
+            let mut evaluations = vec![Evaluation::default(); count];
+            let Share { transformer, low_rank, batches } = share;
+            for batch in batches {
+                evaluate_windows(&transformer, low_rank.as_deref(), batch, &mut evaluations, stop)?;
             }
             Ok(evaluations)
-        })
+        })?;
+        let of_one = |index: usize| found.iter().map(|evaluations| evaluations[index]).sum();
+        Ok((0..count).map(of_one).collect())
     }
+}
+
+/// What one thread evaluates, with what it needs for that.
+struct Share<'a> {
+    transformer: Transformer,
+    low_rank: Option<Vec<BlockAdapter>>,
+    batches: Vec<&'a [Window]>,
 }
 
 /// Part of one conversation: inputs, the token after each, and whether a named role speaks it.

@@ -98,7 +98,7 @@ fn output_layer(
         Trained::Everything => Some(head.detach().zeros_like()),
         Trained::Adapter(_) => None,
     };
-    let (loss, gradient) = loss_and_gradient(
+    let (losses, gradient) = loss_and_gradient(
         &head.detach(),
         &hidden,
         &targets,
@@ -109,7 +109,7 @@ fn output_layer(
     if let Some(gradient) = head_gradient {
         pull(head, &gradient);
     }
-    Ok((loss, gradient.view_as(normed)))
+    Ok((losses.sum(Kind::Double).double_value(&[]), gradient.view_as(normed)))
 }
 
 /// Continues the way back through `output` with the gradient that arrived there.

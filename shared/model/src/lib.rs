@@ -8,6 +8,7 @@
 
 mod adapter;
 mod adapter_files;
+mod byte_level;
 mod byte_pairs;
 mod config;
 mod device;
@@ -15,6 +16,7 @@ mod error;
 mod evaluate;
 mod generate;
 mod gradient;
+mod group;
 mod loss;
 mod model;
 mod muon;
@@ -37,6 +39,10 @@ pub use device::{Device, Precision};
 pub use error::ModelError;
 pub use evaluate::{Evaluation, EvaluationRecipe, Score};
 pub use generate::GenerationRecipe;
+pub use group::{
+    GroupRecipe, GroupTrainer, Member, Outcome, Spread, TrainingRows, bytes_a_node,
+    matmul_operations_a_node, matmul_peak,
+};
 pub use model::LanguageModel;
 pub use optimizer::Optimizer;
 pub use pretrain::{Pretraining, PretrainingProgress, PretrainingRecipe};

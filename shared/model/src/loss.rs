@@ -6,11 +6,11 @@ use crate::ModelError;
 use crate::stop::StopToken;
 
 /// Scores held at once: 32 MiB in f32.
-const CHUNK_SCORES: i64 = 1 << 23;
+pub(crate) const CHUNK_SCORES: i64 = 1 << 23;
 /// Fewer rows than this would make the output layer's multiplication inefficient.
 const FEWEST_ROWS: i64 = 64;
 
-/// Sum of weighted losses of `hidden` [n, h] against `targets` [n] (tokens), and its gradient.
+/// Weighted losses [n] of `hidden` [n, h] against `targets` [n] (tokens), and the gradient of their sum.
 ///
 /// `weights` [n], f32, says how much each row counts; rows of weight 0 cost the same time as all others, so that
 /// the time tells nothing about the data. The gradient is with respect to `hidden`; where `head_gradient`
@@ -23,9 +23,9 @@ pub(crate) fn loss_and_gradient(
     weights: &Tensor,
     mut head_gradient: Option<&mut Tensor>,
     stop: &StopToken,
-) -> Result<(f64, Tensor), ModelError> {
+) -> Result<(Tensor, Tensor), ModelError> {
     no_grad(|| {
-        let mut total = Tensor::zeros([], (Kind::Double, hidden.device()));
+        let mut all_losses = Vec::new();
         let mut gradients = Vec::new();
         for (start, count) in chunks(hidden.size()[0], head.size()[0]) {
             stop.check()?;
@@ -35,7 +35,7 @@ pub(crate) fn loss_and_gradient(
             let mut scores = rows.linear(head, None::<Tensor>).to_kind(Kind::Float);
             let normaliser = scores.logsumexp([1], true);
             let losses = (&normaliser - scores.gather(1, &target, false)) * &weight;
-            total += losses.sum(Kind::Double);
+            all_losses.push(losses.squeeze_dim(1));
             let one = Tensor::ones_like(&weight);
             let slope =
                 scores.g_sub_(&normaliser).exp_().scatter_add_(1, &target, &-one).g_mul_(&weight);
@@ -45,7 +45,7 @@ pub(crate) fn loss_and_gradient(
                 let _ = gradient.addmm_(&slope.tr(), &rows);
             }
         }
-        Ok((total.double_value(&[]), Tensor::cat(&gradients, 0)))
+        Ok((Tensor::cat(&all_losses, 0), Tensor::cat(&gradients, 0)))
     })
 }
 

@@ -46,14 +46,24 @@ impl LanguageModel {
         device: Device,
         precision: Precision,
     ) -> Result<LanguageModel, ModelError> {
-        let device = device.checked()?;
         let files = companions(folder)?;
+        LanguageModel::load_with(folder, device, precision, ChatTokenizer::load(folder)?, files)
+    }
+
+    /// Weights and shape of a folder with a tokenizer that may be another one; `files` go with the model.
+    pub(crate) fn load_with(
+        folder: &Path,
+        device: Device,
+        precision: Precision,
+        tokenizer: ChatTokenizer,
+        files: BTreeMap<&'static str, Vec<u8>>,
+    ) -> Result<LanguageModel, ModelError> {
+        let device = device.checked()?;
         let file = folder.join("config.json");
         let bytes =
             files.get("config.json").map_or_else(|| read_file(&file), |bytes| Ok(bytes.clone()))?;
         let config =
             with_end_tokens(Config::from_json(&bytes, &file)?, files.get("generation_config.json"));
-        let tokenizer = ChatTokenizer::load(folder)?;
         if tokenizer.vocabulary() > config.vocabulary {
             return Err(ModelError::Vocabulary {
                 file: folder.join("tokenizer.json"),
@@ -72,6 +82,19 @@ impl LanguageModel {
         })?;
         let transformer = Transformer::from_tensors(config, tensors);
         Ok(LanguageModel { transformer, tokenizer, hash: *hasher.finalize().as_bytes(), files })
+    }
+
+    /// From weights that are here already.
+    pub(crate) fn from_parts(
+        transformer: Transformer,
+        tokenizer: ChatTokenizer,
+        files: BTreeMap<&'static str, Vec<u8>>,
+    ) -> LanguageModel {
+        let mut hasher = hash_of_companions(&transformer.config, &tokenizer, &files);
+        for (name, tensor) in transformer.tensors() {
+            hash_tensor(&mut hasher, &name, &Stored::of_f32(&tensor));
+        }
+        LanguageModel { transformer, tokenizer, hash: *hasher.finalize().as_bytes(), files }
     }
 
     /// The model's shape.
@@ -124,12 +147,7 @@ impl LanguageModel {
             })
         });
         let tokenizer = self.tokenizer_again()?;
-        let mut hasher = hash_of_companions(&merged.config, &tokenizer, &self.files);
-        for (name, tensor) in merged.tensors() {
-            hash_tensor(&mut hasher, &name, &Stored::of_f32(&tensor));
-        }
-        let hash = *hasher.finalize().as_bytes();
-        Ok(LanguageModel { transformer: merged, tokenizer, hash, files: self.files.clone() })
+        Ok(LanguageModel::from_parts(merged, tokenizer, self.files.clone()))
     }
 
     /// Writes a Hugging Face folder. Weights are rounded to `precision`; the other files are as they were read.
@@ -176,7 +194,7 @@ impl LanguageModel {
     }
 }
 
-fn companions(folder: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, ModelError> {
+pub(crate) fn companions(folder: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, ModelError> {
     let there = COMPANIONS.into_iter().filter(|name| folder.join(name).exists());
     there.map(|name| Ok((name, read_file(&folder.join(name))?))).collect()
 }

@@ -110,12 +110,22 @@ impl Training {
     ///
     /// `factor` scales the step size (a schedule); gradients longer than `longest` in L2 are shortened to it.
     pub(crate) fn step(&mut self, factor: f64, longest: Option<f64>) {
-        self.steps += 1;
         no_grad(|| {
             let gradients: Vec<Tensor> = self.parameters.iter().map(Tensor::grad).collect();
             if let Some(longest) = longest {
                 shorten(&gradients, longest);
             }
+            self.apply(&gradients, factor);
+            for parameter in &mut self.parameters {
+                parameter.zero_grad();
+            }
+        });
+    }
+
+    /// Takes one step with gradients of the caller's own, one for each parameter, without a graph.
+    pub(crate) fn apply(&mut self, gradients: &[Tensor], factor: f64) {
+        self.steps += 1;
+        no_grad(|| {
             for (index, gradient) in gradients.iter().enumerate() {
                 match self.rule {
                     Optimizer::Sgd { learning_rate, momentum } => {
@@ -123,9 +133,6 @@ impl Training {
                     }
                     Optimizer::AdamW { .. } => self.adamw(index, gradient, factor),
                 }
-            }
-            for parameter in &mut self.parameters {
-                parameter.zero_grad();
             }
         });
     }

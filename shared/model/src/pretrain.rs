@@ -80,13 +80,8 @@ impl Pretraining {
     ) -> Result<Pretraining, ModelError> {
         check(&recipe, config)?;
         let device = device.checked()?;
-        let random = config.tensors().into_iter().enumerate().map(|(index, (name, shape))| {
-            let values = initial(config, &name, &shape, recipe.seed, index as u64);
-            let shape: Vec<i64> = shape.iter().map(|&side| side as i64).collect();
-            let weight = Tensor::from_slice(&values).view(&*shape).to_device(device);
-            (name, weight.set_requires_grad(true))
-        });
-        let model = Transformer::from_tensors(config.clone(), random.collect());
+        let model = random_weights(config, recipe.seed, device);
+        let model = model.map(|_, weight| weight.set_requires_grad(true));
         Ok(Pretraining { model, recipe })
     }
 
@@ -276,6 +271,16 @@ fn check_stream(stream: &[u32], config: &Config, length: usize) -> Result<(), Mo
         Some(&token) => Err(ModelError::Token { token, vocabulary: config.vocabulary }),
         None => Ok(()),
     }
+}
+
+/// Weights at the start, as [`Pretraining::new`] says.
+pub(crate) fn random_weights(config: &Config, seed: u64, device: tch::Device) -> Transformer {
+    let random = config.tensors().into_iter().enumerate().map(|(index, (name, shape))| {
+        let values = initial(config, &name, &shape, seed, index as u64);
+        let shape: Vec<i64> = shape.iter().map(|&side| side as i64).collect();
+        (name, Tensor::from_slice(&values).view(&*shape).to_device(device))
+    });
+    Transformer::from_tensors(config.clone(), random.collect())
 }
 
 fn initial(config: &Config, name: &str, shape: &[usize], seed: u64, stream: u64) -> Vec<f32> {

@@ -9,6 +9,7 @@ use crate::tokenizer::ChatTokenizer;
 use crate::train::{Messages, TrainingRecipe};
 
 /// One row of a batch: `length` inputs, the token after each, and whether that one is trained.
+#[derive(Clone)]
 pub(crate) struct Row {
     pub(crate) tokens: Vec<i64>,
     pub(crate) targets: Vec<i64>,
@@ -33,22 +34,31 @@ impl Rows {
         tokenizer: &ChatTokenizer,
         stop: &StopToken,
     ) -> Result<Rows, ModelError> {
-        let wanted = recipe.steps.saturating_mul(recipe.batch);
-        let mut generator = short_generator(recipe.seed, 0);
-        let mut rows = Vec::new();
-        for index in permutation(&mut generator, conversations.len()) {
+        let rows_of = |index: usize| {
             stop.check()?;
+            rendered_rows(&conversations[index], recipe, tokenizer)
+        };
+        Rows::drawn(conversations.len(), recipe, recipe.seed, rows_of)
+    }
+
+    /// The same draw from any source of rows: `rows_of` makes those of one of `conversations` conversations.
+    pub(crate) fn drawn(
+        conversations: usize,
+        recipe: &TrainingRecipe,
+        seed: u64,
+        mut rows_of: impl FnMut(usize) -> Result<Vec<Row>, ModelError>,
+    ) -> Result<Rows, ModelError> {
+        let wanted = recipe.steps.saturating_mul(recipe.batch);
+        let mut generator = short_generator(seed, 0);
+        let mut rows = Vec::new();
+        for index in permutation(&mut generator, conversations) {
             if rows.len() >= wanted {
                 break;
             }
-            let messages = &conversations[index];
-            let rendered = tokenizer.render(messages)?;
-            let mask = rendered.mask(messages, &recipe.roles);
-            rows.extend(windows(&rendered.tokens, &mask, recipe.sequence_length));
+            rows.extend(rows_of(index)?);
         }
         if rows.is_empty() {
-            let roles = recipe.roles.clone();
-            return Err(ModelError::NothingToTrain { conversations: conversations.len(), roles });
+            return Err(ModelError::NothingToTrain { conversations, roles: recipe.roles.clone() });
         }
         Ok(Rows { rows, order: Vec::new(), generator })
     }
@@ -63,8 +73,19 @@ impl Rows {
     }
 }
 
+/// The rows of one conversation.
+pub(crate) fn rendered_rows(
+    messages: &Messages<'_>,
+    recipe: &TrainingRecipe,
+    tokenizer: &ChatTokenizer,
+) -> Result<Vec<Row>, ModelError> {
+    let rendered = tokenizer.render(messages)?;
+    let mask = rendered.mask(messages, &recipe.roles);
+    Ok(windows(&rendered.tokens, &mask, recipe.sequence_length))
+}
+
 /// Windows of `length` inputs side by side, padded with token 0, of which at least one target is trained.
-fn windows(tokens: &[u32], mask: &[bool], length: usize) -> Vec<Row> {
+pub(crate) fn windows(tokens: &[u32], mask: &[bool], length: usize) -> Vec<Row> {
     let predicted = tokens.len().saturating_sub(1);
     let starts = (0..predicted).step_by(length);
     let row = |start: usize| {

@@ -8,6 +8,7 @@ use tch::{Kind, Tensor};
 
 use crate::ModelError;
 use crate::adapter::{Adapter, AdapterKind};
+use crate::config::Config;
 use crate::device::Precision;
 use crate::gradient::{Part, Trained, accumulate, rows_a_part};
 use crate::loss::floats;
@@ -62,7 +63,7 @@ pub struct TrainingProgress {
 
 /// How far the trained parameters have moved, in their fixed order. Raw: it must be made private before it leaves.
 pub struct Update {
-    values: Vec<f32>,
+    pub(crate) values: Vec<f32>,
 }
 
 impl Update {
@@ -109,7 +110,7 @@ impl LanguageModel {
         resources: &Resources,
         progress: &mut (dyn FnMut(TrainingProgress) + Send),
     ) -> Result<(Update, LocalLoss), ModelError> {
-        check(recipe, self)?;
+        check(recipe, self.config())?;
         let transformer = self.transformer.map(|_, weight| weight.to_kind(recipe.precision.kind()));
         let leaves = Leaves::of(adapter, &transformer)?;
         let local = LocalTraining { transformer, leaves, recipe, stop: &resources.stop };
@@ -222,7 +223,7 @@ impl LocalTraining<'_> {
     }
 }
 
-fn check(recipe: &TrainingRecipe, model: &LanguageModel) -> Result<(), ModelError> {
+pub(crate) fn check(recipe: &TrainingRecipe, config: &Config) -> Result<(), ModelError> {
     let counts = [
         ("steps", recipe.steps),
         ("batch", recipe.batch),
@@ -231,7 +232,7 @@ fn check(recipe: &TrainingRecipe, model: &LanguageModel) -> Result<(), ModelErro
     if let Some((key, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
         return Err(ModelError::Recipe { key, found: "0".to_owned(), expected: "at least 1" });
     }
-    let positions = model.config().maximum_positions;
+    let positions = config.maximum_positions;
     if recipe.sequence_length > positions {
         return Err(ModelError::TooLong { tokens: recipe.sequence_length, positions });
     }

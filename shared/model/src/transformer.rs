@@ -15,15 +15,15 @@ use crate::config::{Config, Llama3Scaling, Projection};
 
 /// A linear map: weight [outputs, inputs] and perhaps a bias [outputs].
 pub(crate) struct Linear {
-    weight: Tensor,
-    bias: Option<Tensor>,
+    pub(crate) weight: Tensor,
+    pub(crate) bias: Option<Tensor>,
 }
 
 /// One block: attention, then the feed-forward part.
 pub(crate) struct Block {
-    attention_norm: Tensor,
-    feed_forward_norm: Tensor,
-    projections: [Linear; 7],
+    pub(crate) attention_norm: Tensor,
+    pub(crate) feed_forward_norm: Tensor,
+    pub(crate) projections: [Linear; 7],
 }
 
 /// A low-rank addition to one projection: y += scale · B (A x). A is [rank, inputs], B is [outputs, rank].
@@ -40,8 +40,8 @@ pub(crate) type BlockAdapter = [Option<LowRank>; 7];
 pub(crate) struct Transformer {
     pub(crate) config: Config,
     embedding: Tensor,
-    blocks: Vec<Block>,
-    norm: Tensor,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) norm: Tensor,
     head: Tensor,
 }
 
@@ -100,6 +100,11 @@ impl Transformer {
         let tensors = self.tensors().into_iter();
         let changed = tensors.map(|(name, tensor)| (name.clone(), change(&name, tensor))).collect();
         Transformer::from_tensors(self.config.clone(), changed)
+    }
+
+    /// The same model for another thread; shares memory with this one.
+    pub(crate) fn share(&self) -> Transformer {
+        self.map(|_, weight| weight)
     }
 
     /// Where the weights are.
@@ -266,8 +271,13 @@ impl LowRank {
 }
 
 impl Rotation {
+    /// The rotation by the opposite angles: the way back through [`Rotation::apply`].
+    pub(crate) fn inverse(&self) -> Rotation {
+        Rotation { cosine: self.cosine.shallow_clone(), sine: -&self.sine }
+    }
+
     /// Turns each pair (i, i + width/2) of [b, t, heads, width] by its position's angle.
-    fn apply(&self, heads: &Tensor) -> Tensor {
+    pub(crate) fn apply(&self, heads: &Tensor) -> Tensor {
         let halves = heads.chunk(2, -1);
         let (first, second) = (&halves[0], &halves[1]);
         let turned_first = first * &self.cosine - second * &self.sine;

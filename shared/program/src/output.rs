@@ -45,6 +45,14 @@ impl Output {
     pub fn say(self, text: impl AsRef<str>) -> io::Result<()> {
         if self.json { Ok(()) } else { print_line(text.as_ref()) }
     }
+
+    /// One of many answers, such as a round's figures: one JSON value on one line with `--json`, nothing without.
+    ///
+    /// # Errors
+    /// The value cannot be written as JSON, or standard output is closed.
+    pub fn line<T: Serialize>(self, value: &T) -> io::Result<()> {
+        if self.json { print_line(&serde_json::to_string(value)?) } else { Ok(()) }
+    }
 }
 
 fn print_line(text: &str) -> io::Result<()> {

@@ -37,4 +37,4 @@ pub use error::{ChainError, VersionError};
 pub use gate::gate;
 pub use rule::check_server;
 pub use state::State;
-pub use step::{mean_update, next_state};
+pub use step::{mean_update, next_state, next_state_from_mean};

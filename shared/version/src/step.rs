@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use grid::{Modulus, Rotation, RotationSeed, unpack};
-use wire::Plan;
+use wire::{Plan, ServerOptimizer};
 
 use crate::{State, VersionError, rule};
 
@@ -27,6 +27,26 @@ pub fn next_state(
         return Err(VersionError::Dimension { state: state.parameters().len(), plan: dimension });
     }
     rule::advance(state, plan.server, &mean_update(plan, survivors, sum)?)
+}
+
+/// The same step from a mean that did not come from a published sum: for simulations that compare other mechanisms
+/// under the shipped rules. No version of a task may follow from it: nobody could recompute it.
+///
+/// # Errors
+/// [`VersionError::Dimension`] if `mean` and state differ in length; otherwise as [`next_state`].
+pub fn next_state_from_mean(
+    state: &State,
+    server: ServerOptimizer,
+    mean: &[f32],
+) -> Result<State, VersionError> {
+    if flushes_subnormals() {
+        return Err(VersionError::FlushesSubnormals);
+    }
+    if state.parameters().len() != mean.len() {
+        let (state, plan) = (state.parameters().len(), mean.len());
+        return Err(VersionError::Dimension { state, plan });
+    }
+    rule::advance(state, server, mean)
 }
 
 /// The unweighted mean of the survivors' releases, in parameter units: `plan.dimension` values.

@@ -1,12 +1,15 @@
-//! Why a measurement or a yardstick could not be made.
+//! Why a simulation, a measurement or a yardstick could not be made.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Why a measurement or a yardstick could not be made.
+/// Why a simulation, a measurement or a yardstick could not be made.
 #[derive(Debug, Error)]
 pub enum LearningError {
+    /// A scenario that cannot work; nothing has run.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
     /// A file or folder of the people cannot be read.
     #[error("cannot read {file}")]
     Read {
@@ -50,7 +53,119 @@ pub enum LearningError {
     /// The ledger does not admit a release.
     #[error(transparent)]
     Refused(#[from] privacy::Refusal),
+    /// Whoever listens to the rounds cannot keep what it hears.
+    #[error("a round's figures cannot be kept")]
+    Unkept(#[source] std::io::Error),
     /// In the step from one version to the next.
     #[error(transparent)]
     Version(#[from] version::VersionError),
+}
+
+/// A scenario that cannot work, with what would.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// A number outside its range.
+    #[error("{key} is {found}: give {expected}")]
+    Number {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: f64,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// No source of conversations, or two.
+    #[error("[data] needs either `path` or `made`")]
+    PathOrMade,
+    /// No source of weights, or two.
+    #[error("[model] needs either `folder` or `shape` (with tokens = \"bytes\")")]
+    FolderOrShape,
+    /// No noise, or two ways to say it.
+    #[error("[privacy] needs either `noise_multiplier` or `epsilon` for this mechanism")]
+    NoiseOrEpsilon,
+    /// A mechanism that bounds updates, without a bound.
+    #[error(
+        "[privacy] needs `clip` for this mechanism: about the median norm of updates is a good start"
+    )]
+    NoClip,
+    /// Everybody is held out, or has nothing to train on.
+    #[error(
+        "nobody is left to train on: lower data.held_out, or give data with training conversations"
+    )]
+    NobodyToTrain,
+    /// Nobody is held out.
+    #[error("nobody is held out to measure with: set data.held_out to 0.2, say")]
+    NobodyHeldOut,
+    /// A checkpoint of another scenario or other data.
+    #[error(
+        "the checkpoint was made with another scenario or other data: start again in another folder"
+    )]
+    Checkpoint,
+    /// More nodes a round than there are.
+    #[error(
+        "cohort.nodes is {wanted}, but the data makes only {nodes} nodes of {people} people: set it to {nodes} \
+         or less, or cut people into data.pseudo_users = {pieces}"
+    )]
+    Cohort {
+        /// Nodes a round.
+        wanted: usize,
+        /// Nodes there are.
+        nodes: usize,
+        /// People whom they are pieces of.
+        people: usize,
+        /// Pieces of each person that might be enough.
+        pieces: usize,
+    },
+    /// Too few nodes for everybody to pause that long.
+    #[error(
+        "cohorts of {wanted} with {rounds} rounds between two participations need {} nodes, but there are {nodes}: \
+         set cohort.nodes to {} or less", wanted * *rounds as usize, nodes / *rounds as usize
+    )]
+    Separation {
+        /// Nodes a round.
+        wanted: usize,
+        /// Rounds from one participation to the next.
+        rounds: u32,
+        /// Nodes there are.
+        nodes: usize,
+    },
+    /// A sum that would wrap around.
+    #[error("sums of {nodes} nodes would wrap around at 2^{bits}: set privacy.modulus_bits to {}", enough.map_or("a smaller cohort's (32 are not enough either)".to_owned(), |bits| bits.to_string()))]
+    Wraps {
+        /// Most contributions in a sum.
+        nodes: u32,
+        /// b.
+        bits: u8,
+        /// The least b that would do.
+        enough: Option<u8>,
+    },
+    /// A group that does not fit the memory.
+    #[error(
+        "groups of {group} on {threads} threads need {needed_mb} MB, but {limit_mb} MB are there: set machine.group to {fits} or less"
+    )]
+    Group {
+        /// Nodes of a group.
+        group: usize,
+        /// Worker threads.
+        threads: usize,
+        /// What they need.
+        needed_mb: u64,
+        /// What there is.
+        limit_mb: u64,
+        /// Nodes of a group that would fit.
+        fits: usize,
+    },
+    /// Not even one node at a time fits the memory.
+    #[error(
+        "one node needs {needed_mb} MB, but {limit_mb} MB are there: set local.batch to {fits} or less, or machine.threads to 1"
+    )]
+    Node {
+        /// What it needs.
+        needed_mb: u64,
+        /// What there is for each thread.
+        limit_mb: u64,
+        /// Rows of a batch that would fit.
+        fits: usize,
+    },
 }

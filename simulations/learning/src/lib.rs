@@ -1,8 +1,9 @@
 //! Learning in a made world: real models and real mechanisms without a network.
 //!
-//! What it does: it pre-trains the small base model that the project ships ([`pretrain`]), reads the
-//! demo's people ([`people`]), measures what a version has learned about them ([`measure`]), and
-//! computes the two yardsticks beside which a swarm's learning is read ([`yardstick`]).
+//! What it does: it runs whole federations of virtual nodes by a [`Scenario`] ([`Federation`]), pre-trains the
+//! small base model that the project ships ([`pretrain`]), reads the demo's people ([`people`]), measures what a
+//! version has learned about them ([`measure`]), and computes the two yardsticks beside which a swarm's
+//! learning is read ([`yardstick`]).
 //!
 //! What it never does: it opens no socket, touches no node's folder, and trains on nothing but the
 //! files that it is given.
@@ -12,13 +13,23 @@
 mod card;
 pub mod corpus;
 mod error;
+mod federation;
+mod held_out;
+mod machine;
 pub mod measure;
 pub mod ngram;
 pub mod people;
+mod population;
 pub mod pretrain;
+pub mod scenario;
 mod speech;
 pub mod yardstick;
 
-pub use error::LearningError;
-pub use model::{Adapter, Device, LanguageModel, StopToken};
+pub use error::{Invalid, LearningError};
+pub use federation::{Checkpoint, Federation, Figures, Personal, RoundFigures};
+pub use held_out::Measured;
+pub use machine::{Machine, peak_memory};
+pub use model::{Adapter, Device, LanguageModel, Score, StopToken};
+pub use population::{Human, Population, VirtualNode};
+pub use scenario::Scenario;
 pub use speech::reply;

@@ -116,7 +116,7 @@ fn told_role(role: &Role) -> &str {
     }
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, LearningError> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, LearningError> {
     let failed = |source| LearningError::Read { file: folder.to_owned(), source };
     let read = std::fs::read_dir(folder).map_err(failed)?;
     let mut entries =

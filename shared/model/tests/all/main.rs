@@ -4,6 +4,7 @@
 
 mod adapters;
 mod folders;
+mod grouping;
 mod parity;
 mod pretraining;
 mod speaking;

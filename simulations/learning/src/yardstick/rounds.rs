@@ -2,19 +2,14 @@
 //! summed modulo 2^b, and made the next version by the shipped rule. Only masks and messages, which
 //! cancel out, are left away.
 
-use ed25519_dalek::SigningKey;
-use grid::{Modulus, Q32, RotationSeed};
-use privacy::{Budget, ChargeTerms, Clipped, Grid, Ledger, Limits, Quantized, Release, SavedState};
-use rand::{Rng, SeedableRng};
+use grid::{Q32, Ratio};
+use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use version::State;
-use wire::{
-    AdapterKind, AdapterSpec, CohortTerms, ContentHash, GridTerms, HeaderHash, ModelHash,
-    NoiseTerms, Plan, PlanHash, Precision, Recipe, Round, ServerOptimizer, ServerRule, TaskId,
-    TrainingOptimizer, VersionNumber, Windows,
-};
+use wire::{ServerOptimizer, ServerRule};
 
 use crate::LearningError;
+use crate::federation::sum::{RoundTerms, SumTerms};
 
 /// What an update goes through: the terms of a plan that decide a sum and what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,15 +31,20 @@ impl Mechanism {
     ///
     /// # Errors
     /// If the grid has no room.
-    pub fn scale_and_noise(&self, dimension: usize) -> Result<(Q32, grid::Ratio), LearningError> {
-        let (clip, padded) = (Q32::from_f64_up(self.clip)?, grid::padded_dimension(dimension)?);
-        let modulus = Modulus::new(self.modulus_bits.into())?;
-        let per_clip = self.noise_multiplier / f64::from(self.honest).sqrt();
-        let most = wire::MAX_MEMBERS as u32;
-        let scale = grid::suggest_scale(modulus, most, clip, per_clip, padded)?;
-        let bound = grid::squared_norm_bound(clip, scale, padded)?;
-        let multiplier = Q32::from_f64_up(self.noise_multiplier)?;
-        Ok((scale, privacy::sigma_for(multiplier, bound, self.honest.into())?))
+    pub fn scale_and_noise(&self, dimension: usize) -> Result<(Q32, Ratio), LearningError> {
+        self.sum_terms()?.scale_and_noise(dimension)
+    }
+
+    fn sum_terms(&self) -> Result<SumTerms, LearningError> {
+        let learning_rate_q32 = Q32::from_f64_up(self.server_learning_rate)?.raw();
+        Ok(SumTerms {
+            clip: self.clip,
+            noise_multiplier: self.noise_multiplier,
+            honest: self.honest,
+            modulus_bits: self.modulus_bits,
+            nodes: wire::MAX_MEMBERS as u32,
+            server: ServerOptimizer { rule: ServerRule::FedAvg, learning_rate_q32 },
+        })
     }
 
     /// How many nodes a round would need to give each of them (`epsilon`, `delta`) over `rounds`
@@ -78,131 +78,19 @@ pub fn simulate(
     survivors: &[usize],
     mut update: impl FnMut(&[f32], usize, usize) -> Result<Vec<f32>, LearningError>,
 ) -> Result<Vec<f32>, LearningError> {
+    let terms = mechanism.sum_terms()?;
     let mut rng = ChaCha20Rng::from_rng(&mut rand::rng());
     let mut state = State::initial(start);
     for (index, &survivors) in survivors.iter().enumerate() {
-        let round = RoundTerms::new(mechanism, state.parameters().len(), index, &mut rng)?;
-        let mut sum = vec![0; round.grid.padded()];
+        let round = RoundTerms::new(&terms, state.parameters().len(), index as u64 + 1, &mut rng)?;
+        let mut sum = round.empty_sum();
         for node in 0..survivors {
             let raw = update(state.parameters(), index, node)?;
-            let values = round.release(&raw, &mut rng)?;
-            round.grid.modulus().add_assign(&mut sum, &values)?;
+            round.add(&mut sum, &raw, &mut rng)?;
         }
-        let sum = grid::pack(&sum, round.grid.modulus())?;
-        state = version::next_state(&state, &round.plan, survivors, &sum)?;
+        state = round.next_state(&state, survivors, &sum)?;
     }
     Ok(state.parameters().to_vec())
-}
-
-struct RoundTerms {
-    plan: Plan,
-    grid: Grid,
-    charge: ChargeTerms,
-}
-
-impl RoundTerms {
-    fn new(
-        mechanism: &Mechanism,
-        dimension: usize,
-        index: usize,
-        rng: &mut impl Rng,
-    ) -> Result<Self, LearningError> {
-        let (scale, sigma) = mechanism.scale_and_noise(dimension)?;
-        let clip = Q32::from_f64_up(mechanism.clip)?;
-        let modulus = Modulus::new(mechanism.modulus_bits.into())?;
-        let mut rotation_seed = [0; 32];
-        rng.fill_bytes(&mut rotation_seed);
-        let grid = Grid::new(clip, scale, modulus, RotationSeed(rotation_seed), dimension)?;
-        let charge = ChargeTerms {
-            task: TaskId([0; 32]),
-            round: Round(index as u64 + 1),
-            plan: PlanHash([0; 32]),
-            squared_norm_bound: grid.squared_norm_bound(),
-            sigma,
-            honest: mechanism.honest.into(),
-            padded: u32::try_from(grid.padded()).expect("at most 2^30 coordinates"),
-        };
-        let plan = plan(mechanism, &grid, rotation_seed, sigma)?;
-        Ok(Self { plan, grid, charge })
-    }
-
-    /// One node's release, charged to a ledger of its own that lives as long as the release.
-    fn release(&self, raw: &[f32], rng: &mut impl Rng) -> Result<Vec<u32>, LearningError> {
-        let limits = Limits {
-            lifetime: Budget::Unlimited,
-            task: Budget::Unlimited,
-            largest_charge: grid::Q40::MAXIMUM,
-        };
-        let key = SigningKey::from_bytes(&[1; 32]);
-        let (mut ledger, _) = Ledger::open(&[], key, limits, SavedState::NothingSent, 0)?;
-        let charge = ledger.admit(&self.charge)?;
-        let update = Quantized::new(Clipped::new(raw, self.grid.clip())?, &self.grid, rng)?;
-        let (values, charge) = Release::new(update, charge)?.into_parts();
-        // The ledger ends here: there is no file whose durability would matter.
-        drop(ledger.record(charge, ContentHash([0; 32]), 0)?);
-        Ok(values)
-    }
-}
-
-/// A plan of which the sum's arithmetic is real; what concerns messages is left empty.
-fn plan(
-    mechanism: &Mechanism,
-    grid: &Grid,
-    rotation_seed: [u8; 32],
-    sigma: grid::Ratio,
-) -> Result<Plan, LearningError> {
-    let learning_rate_q32 = Q32::from_f64_up(mechanism.server_learning_rate)?.raw();
-    Ok(Plan {
-        task: TaskId([0; 32]),
-        round: Round(1),
-        base: ModelHash([0; 32]),
-        head: HeaderHash([0; 32]),
-        version: VersionNumber(0),
-        adapter: AdapterSpec {
-            kind: AdapterKind::FfaLora,
-            rank: 1,
-            alpha: 1,
-            targets: Vec::new(),
-            seed: [0; 32],
-        },
-        dimension: u32::try_from(grid.dimension()).expect("at most 2^30 coordinates"),
-        grid: GridTerms {
-            clip_q32: grid.clip().raw(),
-            scale_q32: grid.scale().raw(),
-            modulus_bits: mechanism.modulus_bits,
-            rotation_seed,
-        },
-        noise: NoiseTerms {
-            sigma_numerator: sigma.numerator(),
-            sigma_denominator: sigma.denominator(),
-            honest: mechanism.honest,
-        },
-        cohort: CohortTerms {
-            survivors_min: 0,
-            corrupt_numerator: 0,
-            corrupt_denominator: 1,
-            dropout_numerator: 0,
-            dropout_denominator: 1,
-        },
-        windows: Windows {
-            train_ms: 0,
-            advertise_ms: 0,
-            shares_ms: 0,
-            consistency_ms: 0,
-            contribute_ms: 0,
-            survivors_ms: 0,
-            reveal_ms: 0,
-        },
-        recipe: Recipe {
-            steps: 0,
-            batch: 0,
-            sequence: 0,
-            optimizer: TrainingOptimizer::AdamW { weight_decay_q32: 0 },
-            learning_rate_q32: 0,
-            precision: Precision::F32,
-        },
-        server: ServerOptimizer { rule: ServerRule::FedAvg, learning_rate_q32 },
-    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,387 @@
+//! Whole federations of a tiny drawn model on invented people.
+
+use super::*;
+use crate::scenario::{
+    AttackName, AttackTerms, CohortTerms, DataTerms, MadeTerms, MechanismName, PersonalTerms,
+    Sampling,
+};
+
+const MACHINE: Machine = Machine { threads: 2, free_bytes: Some(4 << 30) };
+
+/// Twelve people, nine of whom are trained on, three rounds of six.
+fn scenario() -> Scenario {
+    let text = r#"
+        title = "test"
+        rounds = 3
+        [model]
+        tokens = "bytes"
+        shape = { vocabulary = 256, hidden = 16, intermediate = 24, layers = 2, heads = 2, key_value_heads = 1, context = 64 }
+        [adapter]
+        targets = ["q", "v", "down"]
+        [data]
+        made = { people = 12, conversations = 4 }
+        held_out = 0.25
+        [cohort]
+        nodes = 6
+        [local]
+        steps = 4
+        batch = 2
+        sequence = 32
+        optimizer = { sgd = { momentum = 0.0 } }
+        learning_rate = 2.0
+        [privacy]
+        mechanism = "none"
+        [evaluation]
+        every = 1
+        [machine]
+        group = 2
+    "#;
+    toml::from_str(text).unwrap()
+}
+
+fn ready(scenario: Scenario) -> Federation {
+    Federation::new(scenario, &MACHINE, StopToken::new()).unwrap()
+}
+
+fn run(scenario: Scenario) -> (Vec<RoundFigures>, Figures) {
+    let mut rounds = Vec::new();
+    let hear = &mut |round: &RoundFigures, _: &Checkpoint| {
+        rounds.push(round.clone());
+        Ok(())
+    };
+    let figures = ready(scenario).run(None, hear).unwrap();
+    let before = rounds.remove(0);
+    assert_eq!((before.round, before.measured.as_ref()), (0, Some(&figures.before)));
+    (rounds, figures)
+}
+
+fn private(mechanism: MechanismName, noise_multiplier: f64) -> Scenario {
+    let mut scenario = scenario();
+    scenario.privacy.mechanism = mechanism;
+    scenario.privacy.clip = Some(0.5);
+    scenario.privacy.noise_multiplier = Some(noise_multiplier);
+    scenario
+}
+
+fn refusal(scenario: Scenario) -> Invalid {
+    match Federation::new(scenario, &MACHINE, StopToken::new()) {
+        Err(LearningError::Invalid(invalid)) => invalid,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("accepted"),
+    }
+}
+
+#[test]
+fn a_swarm_learns_about_people_it_never_saw() {
+    let (rounds, figures) = run(scenario());
+    assert_eq!((rounds.len(), figures.rounds, figures.trained), (3, 3, 18));
+    let (before, after) = (figures.before.loss(), figures.after.loss());
+    assert!(after < before - 0.02, "{before} → {after}");
+    let losses: Vec<f64> = rounds.iter().map(|r| r.measured.as_ref().unwrap().loss()).collect();
+    assert!(losses.is_sorted_by(|earlier, later| earlier > later), "{losses:?}");
+    assert_eq!(figures.after.people.len(), 3);
+    let tokens: u64 = figures.after.people.iter().map(|score| score.tokens).sum();
+    assert_eq!(tokens, figures.after.all.tokens);
+    assert!(figures.epsilon.is_infinite() && figures.matmul_peak_share > 0.0);
+    assert_eq!((figures.group, figures.threads, figures.tokens_a_node), (2, 2, 256));
+}
+
+/// What a federation of one does is what the device's own trainer does.
+#[test]
+fn a_round_of_one_node_is_its_own_training() {
+    let mut alone = scenario();
+    (alone.rounds, alone.cohort.nodes) = (1, 1);
+    let federation = ready(alone.clone());
+    let chosen = Sampler::new(alone.cohort, alone.seed, federation.population.nodes.len()).draw(1);
+    let start = Adapter::initial(federation.model.config(), &federation.spec).unwrap();
+    let node = &federation.population.nodes[chosen[0]];
+    let turns: Vec<_> = node.training.iter().map(chatlogs::Conversation::as_turns).collect();
+    let recipe = model::TrainingRecipe { seed: 1, ..federation.checked.recipe.training.clone() };
+    let resources = model::Resources { threads: 1, stop: StopToken::new() };
+    let (update, _) =
+        federation.model.train(&start, &turns, &recipe, &resources, &mut |_| {}).unwrap();
+    let figures = federation.run(None, &mut |_, _| Ok(())).unwrap();
+    let apart: Vec<f32> =
+        figures.parameters.iter().zip(update.as_slice()).map(|(a, b)| a - b).collect();
+    assert!(length(update.as_slice()) > 0.01);
+    assert!(length(&apart) < 1e-4 * length(update.as_slice()), "{}", length(&apart));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_whatever_the_threads() {
+    for mechanism in [MechanismName::None, MechanismName::Central] {
+        let parameters = |seed, threads| {
+            let mut scenario = private(mechanism, 1.0);
+            (scenario.seed, scenario.machine.threads, scenario.rounds) = (seed, threads, 2);
+            run(scenario).1.parameters
+        };
+        assert!(parameters(1, 1) == parameters(1, 2), "{mechanism:?}");
+        assert!(parameters(1, 1) != parameters(2, 1), "{mechanism:?}");
+    }
+}
+
+/// Rotation, rounding, sums modulo 2^b and the shipped rule change nothing but for the noise.
+#[test]
+fn the_shipped_mechanism_with_hardly_any_noise_is_the_plain_mean() {
+    let mut plain = private(MechanismName::Distributed, 0.001);
+    plain.privacy.modulus_bits = 24;
+    let distributed = run(plain).1;
+    let mut plain = scenario();
+    plain.privacy.clip = Some(0.5);
+    let exact = run(plain).1;
+    let apart: Vec<f32> =
+        distributed.parameters.iter().zip(&exact.parameters).map(|(a, b)| a - b).collect();
+    let share = length(&apart) / length(&exact.parameters);
+    assert!(share < 0.02, "{share}");
+}
+
+#[test]
+fn every_server_rule_and_fedprox_run() {
+    for rule in [
+        "\"fedavg\"",
+        "{ fedavgm = { momentum = 0.5 } }",
+        "{ fedadagrad = { tau = 0.01 } }",
+        "{ fedadam = { beta1 = 0.5, beta2 = 0.9, tau = 0.01 } }",
+        "{ fedyogi = { beta1 = 0.5, beta2 = 0.9, tau = 0.01 } }",
+    ] {
+        let mut scenario = scenario();
+        let server = format!("rule = {rule}\nlearning_rate = 0.05");
+        scenario.server = toml::from_str(&server).unwrap();
+        let figures = run(scenario).1;
+        assert!(figures.after.loss() < figures.before.loss(), "{rule}");
+    }
+    let moved = |proximal| {
+        let mut scenario = scenario();
+        (scenario.local.proximal, scenario.rounds) = (proximal, 1);
+        length(&run(scenario).1.parameters)
+    };
+    assert!(moved(0.3) < 0.95 * moved(0.0));
+}
+
+#[test]
+fn epsilon_is_that_of_the_node_that_took_part_most() {
+    let mut everybody = private(MechanismName::Central, 2.0);
+    everybody.cohort.nodes = 9;
+    let (rounds, figures) = run(everybody.clone());
+    // ρ = 1/(2·2²) a round.
+    for (index, round) in rounds.iter().enumerate() {
+        let rho = grid::Q40::from_f64_up((index + 1) as f64 / 8.0).unwrap();
+        assert_eq!(round.epsilon, privacy::zcdp_epsilon(rho, 1e-6).unwrap());
+    }
+    assert_eq!(figures.participations, [3; 9]);
+    assert_eq!(figures.epsilon, ready(everybody).checked.epsilon);
+    // Asked for by its ε, the noise follows, also as shipped.
+    for mechanism in [MechanismName::Central, MechanismName::Distributed] {
+        let mut wanted = private(mechanism, 0.0);
+        (wanted.privacy.noise_multiplier, wanted.privacy.epsilon) = (None, Some(8.0));
+        wanted.cohort.nodes = 9;
+        let spent = run(wanted).1.epsilon;
+        assert!((7.9..=8.001).contains(&spent), "{mechanism:?}: {spent}");
+    }
+    // Who pauses, spends less.
+    let mut pausing = private(MechanismName::Central, 2.0);
+    pausing.cohort.nodes = 3;
+    pausing.cohort.sampling = Sampling::Separated { rounds: 3 };
+    let figures = run(pausing.clone()).1;
+    assert_eq!((figures.participations, pausing.participations()), (vec![1; 9], 1));
+}
+
+#[test]
+fn a_round_without_enough_honest_noise_is_aborted_and_costs_nothing() {
+    let mut coin = private(MechanismName::Distributed, 1.0);
+    coin.cohort.sampling = Sampling::Poisson;
+    coin.rounds = 8;
+    let (rounds, figures) = run(coin);
+    let aborted = rounds.iter().filter(|round| round.aborted).count();
+    assert!(aborted > 0 && aborted < 8, "{aborted}");
+    assert_eq!(figures.rounds as usize, 8 - aborted);
+    let mut before = 0.0;
+    for round in &rounds {
+        assert_eq!(round.aborted, round.nodes < 6);
+        assert!(!round.aborted || round.epsilon == before);
+        before = round.epsilon;
+    }
+}
+
+#[test]
+fn packed_rows_learn_everything() {
+    let mut packed = scenario();
+    packed.data.rows = RowsName::Packed;
+    packed.data.roles = vec!["nobody".to_owned()];
+    let figures = run(packed).1;
+    assert!(figures.after.loss() < figures.before.loss());
+    let mut silent = scenario();
+    silent.data.roles = vec!["nobody".to_owned()];
+    let (rounds, figures) = run(silent);
+    assert!(rounds.iter().all(|round| round.aborted && round.failed == 6));
+    assert_eq!((figures.rounds, figures.trained), (0, 0));
+}
+
+#[test]
+fn attackers_spoil_what_the_others_learn_and_the_clip_bounds_them() {
+    let loss = |attack: Option<AttackTerms>, clip| {
+        let mut scenario = scenario();
+        (scenario.attack, scenario.privacy.clip) = (attack, clip);
+        run(scenario).1.after.loss()
+    };
+    let half = |kind| Some(AttackTerms { part: 0.5, kind });
+    let honest = loss(None, None);
+    let flipped = loss(half(AttackName::SignFlip), None);
+    let scaled = AttackName::Scaled { factor: -20.0 };
+    assert!(honest < flipped, "{honest} {flipped}");
+    assert!(flipped < loss(half(scaled), None));
+    let clipped = loss(half(scaled), Some(0.1));
+    assert!(clipped < flipped + 0.05, "{clipped} {flipped}");
+    let all = AttackTerms { part: 1.0, kind: AttackName::SignFlip };
+    assert_eq!((all.attackers(9), half(scaled).unwrap().attackers(9)), (9, 5));
+}
+
+#[test]
+fn going_on_alone_helps_people_and_changes_nobody_else() {
+    let mut personal = scenario();
+    personal.rounds = 1;
+    personal.data.made = Some(MadeTerms { people: 12, conversations: 12 });
+    let global = run(personal.clone()).1;
+    assert!(global.personal.is_none());
+    personal.personal = Some(PersonalTerms { steps: 20, learning_rate: 2.0, nodes_max: 0 });
+    let figures = run(personal.clone()).1;
+    let alone = figures.personal.unwrap();
+    assert!(figures.parameters == global.parameters, "personal training has leaked");
+    assert!(alone.nodes.len() > 6);
+    let (Some(before), Some(after)) = alone.losses() else { panic!("nothing was measured") };
+    assert!(after < before - 0.02, "{before} → {after}");
+    assert!(alone.better() > alone.nodes.len() / 2);
+    personal.personal = Some(PersonalTerms { steps: 1, learning_rate: 2.0, nodes_max: 2 });
+    assert_eq!(run(personal).1.personal.unwrap().nodes.len(), 2);
+}
+
+#[test]
+fn a_run_goes_on_where_it_was_killed() {
+    let mut pausing = private(MechanismName::Central, 1.0);
+    pausing.cohort = CohortTerms { nodes: 3, sampling: Sampling::Separated { rounds: 2 } };
+    let (_, whole) = run(pausing.clone());
+    let federation = ready(pausing);
+    let mut kept = None;
+    let killed = federation.run(None, &mut |round, done| {
+        kept = Some(done.clone());
+        if round.round == 2 { Err(Invalid::Checkpoint.into()) } else { Ok(()) }
+    });
+    assert!(killed.is_err());
+    let mut heard = Vec::new();
+    let bytes = kept.as_ref().unwrap().encode();
+    let read = Checkpoint::decode(&bytes).unwrap();
+    assert!(bytes == read.encode() && Checkpoint::decode(&bytes[..bytes.len() - 1]).is_err());
+    let again = federation.run(Some(read), &mut |round, _| {
+        heard.push(round.round);
+        Ok(())
+    });
+    let again = again.unwrap();
+    assert_eq!(heard, [3]);
+    assert!(again.parameters == whole.parameters, "a resumed run ends elsewhere");
+    assert_eq!((again.epsilon, again.participations), (whole.epsilon, whole.participations));
+    assert_eq!(again.after, whole.after);
+    let foreign = ready(Scenario { seed: 5, ..private(MechanismName::Central, 1.0) });
+    kept.as_mut().unwrap().spent.pop();
+    let refused = foreign.run(kept, &mut |_, _| Ok(()));
+    assert!(matches!(refused, Err(LearningError::Invalid(Invalid::Checkpoint))));
+}
+
+#[test]
+fn who_stops_it_is_heard() {
+    let stop = StopToken::new();
+    let federation = Federation::new(scenario(), &MACHINE, stop.clone()).unwrap();
+    let ended = federation.run(None, &mut |_, _| {
+        stop.stop();
+        Ok(())
+    });
+    assert!(matches!(ended, Err(LearningError::Model(ModelError::Stopped))));
+}
+
+#[test]
+fn too_large_a_cohort_is_refused_with_what_would_work() {
+    let mut large = scenario();
+    large.cohort.nodes = 10;
+    let found = refusal(large.clone());
+    assert_eq!(found, Invalid::Cohort { wanted: 10, nodes: 9, people: 9, pieces: 2 });
+    assert!(found.to_string().contains("data.pseudo_users = 2"), "{found}");
+    let pieces =
+        Scenario { data: DataTerms { pseudo_users: 2, ..large.data.clone() }, ..large.clone() };
+    let cut = ready(pieces);
+    assert!(cut.checked.warnings.iter().any(|warning| warning.contains("not of a person")));
+    large.cohort.nodes = 9;
+    ready(large);
+    let mut pausing = scenario();
+    pausing.cohort.sampling = Sampling::Separated { rounds: 2 };
+    let found = refusal(pausing.clone());
+    assert!(found.to_string().ends_with("cohort.nodes to 4 or less"), "{found}");
+    pausing.cohort.nodes = 4;
+    ready(pausing);
+}
+
+#[test]
+fn a_sum_that_would_wrap_is_refused_with_what_would_work() {
+    let mut narrow = private(MechanismName::Distributed, 0.001);
+    narrow.data.made = Some(MadeTerms { people: 400, conversations: 1 });
+    (narrow.privacy.modulus_bits, narrow.cohort.nodes) = (8, 250);
+    let Invalid::Wraps { nodes: 250, bits: 8, enough: Some(enough) } = refusal(narrow.clone())
+    else {
+        panic!("refused for another reason")
+    };
+    narrow.privacy.modulus_bits = enough;
+    ready(narrow.clone());
+    narrow.privacy.modulus_bits = enough - 1;
+    assert!(matches!(refusal(narrow), Invalid::Wraps { .. }));
+}
+
+#[test]
+fn what_does_not_fit_the_memory_is_refused_with_what_would_work() {
+    let mut small = scenario();
+    (small.machine.memory_mb, small.machine.group, small.local.batch) = (40, 64, 8);
+    let Invalid::Group { fits, threads: 2, .. } = refusal(small.clone()) else {
+        panic!("refused for another reason")
+    };
+    assert!((1..64).contains(&fits));
+    small.machine.group = fits;
+    ready(small.clone());
+    small.machine.group = fits + 1;
+    assert!(matches!(refusal(small.clone()), Invalid::Group { .. }));
+    small.local.batch = 10_000;
+    let Invalid::Node { fits, .. } = refusal(small.clone()) else {
+        panic!("refused for another reason")
+    };
+    assert!(fits < 10_000);
+    (small.local.batch, small.machine.group) = (fits, 1);
+    ready(small);
+}
+
+#[test]
+fn numbers_and_choices_without_meaning_are_refused() {
+    let key = |change: &dyn Fn(&mut Scenario)| {
+        let mut scenario = private(MechanismName::Distributed, 1.0);
+        change(&mut scenario);
+        match refusal(scenario) {
+            Invalid::Number { key, .. } => key.to_owned(),
+            other => other.to_string(),
+        }
+    };
+    assert_eq!(key(&|s| s.rounds = 0), "rounds");
+    assert_eq!(key(&|s| s.cohort.nodes = 0), "cohort.nodes");
+    assert_eq!(key(&|s| s.privacy.honest = 0.0), "privacy.honest");
+    assert_eq!(key(&|s| s.privacy.clip = Some(0.0)), "privacy.clip");
+    assert_eq!(key(&|s| s.privacy.noise_multiplier = Some(f64::NAN)), "privacy.noise_multiplier");
+    assert!(key(&|s| s.privacy.clip = None).contains("`clip`"));
+    assert!(key(&|s| s.privacy.epsilon = Some(1.0)).contains("`epsilon`"));
+    assert!(key(&|s| s.model.shape = None).contains("`shape`"));
+    assert!(key(&|s| s.data.made = None).contains("`made`"));
+}
+
+#[test]
+fn noise_that_guarantees_nothing_is_warned_about_with_what_would() {
+    let warning = |scenario: Scenario| ready(scenario).checked.warnings.join("\n");
+    assert!(warning(scenario()).contains("no privacy guarantee"));
+    let told = warning(private(MechanismName::Distributed, 0.5));
+    // √(3 / (2 · ρ(8, 1e-6))) = √(3 / 2.104716).
+    assert!(told.contains("noise_multiplier = 1.19"), "{told}");
+    assert_eq!(warning(private(MechanismName::Distributed, 1.2)), "");
+    assert!(warning(private(MechanismName::Central, 0.0)).contains("no meaningful guarantee"));
+}

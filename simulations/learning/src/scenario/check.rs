@@ -1,0 +1,339 @@
+//! What is refused or warned about before anything runs, with the number that would work.
+
+use grid::{Q32, Q40};
+use model::{Config, GroupRecipe, Optimizer, Precision, TrainingRecipe, bytes_a_node};
+use wire::{ServerOptimizer, ServerRule};
+
+use super::{LocalTerms, MechanismName, OptimizerName, RuleName, Sampling, Scenario};
+use crate::federation::mechanism::Mechanism;
+use crate::federation::sum::SumTerms;
+use crate::{Invalid, LearningError};
+
+pub use crate::machine::Machine;
+
+/// A scenario that can run here, with what follows from it.
+#[derive(Debug)]
+pub struct Checked {
+    /// Every node's training.
+    pub(crate) recipe: GroupRecipe,
+    /// What updates go through.
+    pub(crate) mechanism: Mechanism,
+    /// How the mean moves the model.
+    pub(crate) server: ServerOptimizer,
+    /// Worker threads.
+    pub threads: usize,
+    /// Most nodes of a group for which there is memory.
+    pub group_max: usize,
+    /// ε of a node that takes part as often as it can, at the scenario's δ; infinite without noise.
+    pub epsilon: f64,
+    /// The same against whoever sees each node's own contribution, unmasked and unsummed; infinite where that is the
+    /// raw update.
+    pub epsilon_alone: f64,
+    /// What a person should know before believing a number.
+    pub warnings: Vec<String>,
+}
+
+/// ε beyond which a guarantee is hardly one.
+const MEANINGFUL: f64 = 10.0;
+/// Larger groups were never faster.
+const LARGEST_GROUP: usize = 64;
+
+impl Scenario {
+    /// Refuses what cannot work with so many nodes, a model of this shape and this machine.
+    ///
+    /// # Errors
+    /// [`Invalid`], with the number that would work; what the model or the grid refuses.
+    pub fn check(
+        &self,
+        config: &Config,
+        nodes: usize,
+        people: usize,
+        machine: &Machine,
+    ) -> Result<Checked, LearningError> {
+        self.check_numbers()?;
+        self.check_cohort(nodes, people)?;
+        let spec = self.adapter_spec();
+        spec.check()?;
+        let recipe = self.recipe();
+        let threads = if self.machine.threads > 0 { self.machine.threads } else { machine.threads };
+        let bytes = |batch: usize| {
+            let training = TrainingRecipe { batch, ..recipe.training.clone() };
+            bytes_a_node(config, &spec, &GroupRecipe { training, ..recipe.clone() })
+        };
+        let group_max = self.group_max(&bytes, threads, machine)?;
+        let server = server(&self.server)?;
+        let (mechanism, rho) = self.mechanism(spec.parameter_count(config), server)?;
+        let epsilon_of = |rho: Q40| {
+            let spent = rho.saturating_mul(self.participations().into());
+            privacy::zcdp_epsilon(spent, self.privacy.delta)
+        };
+        let epsilon = epsilon_of(rho)?;
+        let epsilon_alone = epsilon_of(mechanism.rho_alone())?;
+        let warnings = self.warnings(epsilon, people, nodes)?;
+        Ok(Checked {
+            recipe,
+            mechanism,
+            server,
+            threads,
+            group_max,
+            epsilon,
+            epsilon_alone,
+            warnings,
+        })
+    }
+
+    /// How often one node takes part at most.
+    pub fn participations(&self) -> u32 {
+        match self.cohort.sampling {
+            Sampling::Separated { rounds } => self.rounds.div_ceil(rounds.max(1)),
+            Sampling::Fixed | Sampling::Poisson => self.rounds,
+        }
+    }
+
+    fn check_numbers(&self) -> Result<(), Invalid> {
+        let least_one = |key, found: usize| number(key, found as f64, found >= 1, "at least 1");
+        least_one("rounds", self.rounds as usize)?;
+        least_one("cohort.nodes", self.cohort.nodes)?;
+        least_one("data.pseudo_users", self.data.pseudo_users)?;
+        let most = f64::from(u16::MAX);
+        number(
+            "cohort.nodes",
+            self.cohort.nodes as f64,
+            self.cohort.nodes as f64 <= most,
+            "at most 65535",
+        )?;
+        if let Sampling::Separated { rounds } = self.cohort.sampling {
+            least_one("cohort.sampling.separated.rounds", rounds as usize)?;
+        }
+        let terms = &self.privacy;
+        let share = |value: f64| (0.0..=1.0).contains(&value);
+        number("data.held_out", self.data.held_out, share(self.data.held_out), "from 0 to 1")?;
+        let honest = terms.honest > 0.0 && terms.honest <= 1.0;
+        number("privacy.honest", terms.honest, honest, "above 0, up to 1")?;
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        for (key, value) in [("privacy.clip", terms.clip), ("privacy.epsilon", terms.epsilon)] {
+            if let Some(value) = value {
+                number(key, value, positive(value), "above 0")?;
+            }
+        }
+        if let Some(attack) = self.attack {
+            number("attack.part", attack.part, share(attack.part), "from 0 to 1")?;
+        }
+        if let Some(z) = terms.noise_multiplier {
+            number("privacy.noise_multiplier", z, z >= 0.0 && z.is_finite(), "at least 0")?;
+        }
+        Ok(())
+    }
+
+    fn check_cohort(&self, nodes: usize, people: usize) -> Result<(), Invalid> {
+        let wanted = self.cohort.nodes;
+        if wanted > nodes {
+            let pieces = (wanted * self.data.pseudo_users).div_ceil(nodes.max(1));
+            return Err(Invalid::Cohort { wanted, nodes, people, pieces });
+        }
+        match self.cohort.sampling {
+            Sampling::Separated { rounds } if wanted * rounds as usize > nodes => {
+                Err(Invalid::Separation { wanted, rounds, nodes })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Most nodes of a group that the memory holds on every thread at once.
+    fn group_max(
+        &self,
+        bytes: &dyn Fn(usize) -> u64,
+        threads: usize,
+        machine: &Machine,
+    ) -> Result<usize, Invalid> {
+        let limit = match self.machine.memory_mb {
+            0 => machine.free_bytes.map(|bytes| bytes / 5 * 4),
+            megabytes => Some(megabytes * MEGABYTE),
+        };
+        let Some(limit) = limit else { return Ok(self.machine.group.max(1)) };
+        let (share, batch) = (limit / threads as u64, self.local.batch);
+        let fits = (share / bytes(batch).max(1)) as usize;
+        let (needed_mb, limit_mb) = (bytes(batch).div_ceil(MEGABYTE), limit / MEGABYTE);
+        if fits == 0 {
+            let fits = largest_below(batch, |batch| bytes(batch) <= share).max(1);
+            return Err(Invalid::Node { needed_mb, limit_mb: share / MEGABYTE, fits });
+        }
+        let group = self.machine.group;
+        if group > fits {
+            let needed_mb = needed_mb * (group * threads) as u64;
+            return Err(Invalid::Group { group, threads, needed_mb, limit_mb, fits });
+        }
+        Ok(if group > 0 { group } else { fits.min(LARGEST_GROUP) })
+    }
+
+    /// The mechanism, and what one participation costs.
+    fn mechanism(
+        &self,
+        dimension: usize,
+        server: ServerOptimizer,
+    ) -> Result<(Mechanism, Q40), LearningError> {
+        let terms = &self.privacy;
+        if terms.mechanism == MechanismName::None {
+            return Ok((Mechanism::None { clip: terms.clip }, Q40::MAXIMUM));
+        }
+        let clip = terms.clip.ok_or(Invalid::NoClip)?;
+        let noise_multiplier = self.noise_multiplier()?;
+        if terms.mechanism == MechanismName::Central {
+            let mechanism = Mechanism::Central { clip, noise_multiplier };
+            return Ok((mechanism, mechanism.rho_of_one()));
+        }
+        let sum = SumTerms {
+            clip,
+            noise_multiplier,
+            honest: ((self.cohort.nodes as f64 * terms.honest).floor() as u16).max(1),
+            modulus_bits: terms.modulus_bits,
+            nodes: self.largest_cohort(),
+            server,
+        };
+        if !sum.fits(dimension) {
+            let wider = |bits: &u8| SumTerms { modulus_bits: *bits, ..sum }.fits(dimension);
+            let enough = (terms.modulus_bits.saturating_add(1)..=32).find(wider);
+            return Err(Invalid::Wraps { nodes: sum.nodes, bits: sum.modulus_bits, enough }.into());
+        }
+        let mechanism = Mechanism::Distributed(sum);
+        Ok((mechanism, mechanism.rho_of_one()))
+    }
+
+    /// Most contributions in one sum: six standard deviations above the mean of `poisson`.
+    fn largest_cohort(&self) -> u32 {
+        let nodes = self.cohort.nodes as f64;
+        match self.cohort.sampling {
+            Sampling::Poisson => (nodes + 6.0 * nodes.sqrt()).ceil() as u32,
+            Sampling::Fixed | Sampling::Separated { .. } => self.cohort.nodes as u32,
+        }
+    }
+
+    fn noise_multiplier(&self) -> Result<f64, LearningError> {
+        match (self.privacy.noise_multiplier, self.privacy.epsilon) {
+            (Some(multiplier), None) => Ok(multiplier),
+            (None, Some(epsilon)) => self.noise_for(epsilon),
+            _ => Err(Invalid::NoiseOrEpsilon.into()),
+        }
+    }
+
+    /// The z for which a node that takes part as often as it can spends `epsilon`.
+    fn noise_for(&self, epsilon: f64) -> Result<f64, LearningError> {
+        let rho = privacy::zcdp_rho(epsilon, self.privacy.delta)?.to_f64();
+        Ok((f64::from(self.participations()) / (2.0 * rho)).sqrt())
+    }
+
+    fn warnings(
+        &self,
+        epsilon: f64,
+        people: usize,
+        nodes: usize,
+    ) -> Result<Vec<String>, LearningError> {
+        let mut warnings = Vec::new();
+        if self.privacy.mechanism == MechanismName::None {
+            warnings.push("mechanism none: no privacy guarantee".to_owned());
+        } else if epsilon > MEANINGFUL {
+            let better = self.noise_for(8.0)?;
+            warnings.push(format!(
+                "ε would be {epsilon:.1} at δ = {:e}: no meaningful guarantee; privacy.noise_multiplier = {better:.2} \
+                 would make it 8",
+                self.privacy.delta
+            ));
+        }
+        if let Some(attack) = self.attack {
+            let attackers = attack.attackers(nodes);
+            warnings.push(format!("{attackers} of {nodes} nodes attack"));
+        }
+        if nodes > people {
+            warnings.push(format!(
+                "{people} people are cut into {nodes} nodes: ε is that of one node, not of a person"
+            ));
+        }
+        Ok(warnings)
+    }
+
+    pub(crate) fn recipe(&self) -> GroupRecipe {
+        let local = &self.local;
+        let optimizer = self.optimizer(local);
+        let training = TrainingRecipe {
+            steps: local.steps,
+            batch: local.batch,
+            sequence_length: local.sequence,
+            optimizer,
+            precision: Precision::F32,
+            roles: self.data.roles.clone(),
+            seed: 0,
+            max_gradient_norm: local.gradient_max,
+        };
+        GroupRecipe { training, proximal: local.proximal }
+    }
+
+    pub(crate) fn optimizer(&self, local: &LocalTerms) -> Optimizer {
+        let learning_rate = local.learning_rate;
+        match local.optimizer {
+            OptimizerName::Sgd { momentum } => Optimizer::Sgd { learning_rate, momentum },
+            OptimizerName::Adamw { weight_decay } => Optimizer::AdamW {
+                learning_rate,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                weight_decay,
+            },
+        }
+    }
+
+    pub(crate) fn adapter_spec(&self) -> model::AdapterSpec {
+        let terms = &self.adapter;
+        let seed = *blake3::Hasher::new_derive_key("murmuration 2026-11 simulated adapter")
+            .update(&self.seed.to_le_bytes())
+            .finalize()
+            .as_bytes();
+        model::AdapterSpec {
+            kind: terms.kind.into(),
+            rank: terms.rank,
+            alpha: terms.alpha,
+            targets: terms.targets.clone(),
+            seed,
+        }
+    }
+}
+
+fn server(terms: &super::ServerTerms) -> Result<ServerOptimizer, LearningError> {
+    let fixed = |value: f64| Ok::<u64, LearningError>(Q32::from_f64_up(value)?.raw());
+    let rule = match terms.rule {
+        RuleName::FedAvg => ServerRule::FedAvg,
+        RuleName::FedAvgM { momentum } => ServerRule::FedAvgM { momentum_q32: fixed(momentum)? },
+        RuleName::FedAdagrad { tau } => ServerRule::FedAdagrad { tau_q32: fixed(tau)? },
+        RuleName::FedAdam { beta1, beta2, tau } => ServerRule::FedAdam {
+            beta1_q32: fixed(beta1)?,
+            beta2_q32: fixed(beta2)?,
+            tau_q32: fixed(tau)?,
+        },
+        RuleName::FedYogi { beta1, beta2, tau } => ServerRule::FedYogi {
+            beta1_q32: fixed(beta1)?,
+            beta2_q32: fixed(beta2)?,
+            tau_q32: fixed(tau)?,
+        },
+    };
+    Ok(ServerOptimizer { rule, learning_rate_q32: fixed(terms.learning_rate)? })
+}
+
+fn number(
+    key: &'static str,
+    found: f64,
+    holds: bool,
+    expected: &'static str,
+) -> Result<(), Invalid> {
+    if holds { Ok(()) } else { Err(Invalid::Number { key, found, expected }) }
+}
+
+/// The largest number below `end` that holds, where all smaller ones hold too; 0 if none does.
+fn largest_below(end: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut good, mut bad) = (0, end);
+    while bad - good > 1 {
+        let middle = good + (bad - good) / 2;
+        if holds(middle) { good = middle } else { bad = middle }
+    }
+    good
+}
+
+const MEGABYTE: u64 = 1 << 20;

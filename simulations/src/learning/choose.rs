@@ -1,0 +1,123 @@
+//! Which scenario: a file or a name, with other values for some keys.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use learning::Scenario;
+use program::UsageError;
+use toml::{Table, Value};
+
+/// Where scenarios with a name are.
+const FOLDER: &str = "configs/scenarios";
+
+/// Reads it, and changes what `set` says.
+///
+/// # Errors
+/// If there is no such file, or it is not a scenario, or a change makes it none.
+pub fn scenario(named: &str, set: &[String]) -> anyhow::Result<Scenario> {
+    let file = find(named)?;
+    let scenario: Scenario = program::load_toml(&file)?;
+    if set.is_empty() {
+        return Ok(scenario);
+    }
+    // Read once more, as it is written: what is left out must stay left out.
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    let mut table: Table = toml::from_str(&text)?;
+    for change in set {
+        apply(&mut table, change)?;
+    }
+    let text = toml::to_string(&table)?;
+    Ok(program::parse_toml(&text, Path::new(&format!("{} with --set", file.display())))?)
+}
+
+fn find(named: &str) -> Result<PathBuf, UsageError> {
+    let by_name = Path::new(FOLDER).join(format!("{named}.toml"));
+    let candidates = [PathBuf::from(named), by_name];
+    candidates.into_iter().find(|file| file.is_file()).ok_or_else(|| {
+        UsageError(format!("there is no scenario {named}: give a file, or one of {}", known()))
+    })
+}
+
+/// The names there are.
+fn known() -> String {
+    let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    if names.is_empty() { format!("those in {FOLDER} of the repository") } else { names.join(", ") }
+}
+
+/// `key.inner=value`; `key.inner=` takes the key away. What is no TOML value is a text.
+fn apply(table: &mut Table, change: &str) -> Result<(), UsageError> {
+    let wrong =
+        || UsageError(format!("--set {change}: write it as key=value, such as cohort.nodes=50"));
+    let (path, value) = change.split_once('=').ok_or_else(wrong)?;
+    let mut keys: Vec<&str> = path.split('.').map(str::trim).collect();
+    let last = keys.pop().filter(|last| !last.is_empty()).ok_or_else(wrong)?;
+    let mut place = table;
+    for key in keys {
+        let inner = place.entry(key).or_insert_with(|| Value::Table(Table::new()));
+        place = inner.as_table_mut().ok_or_else(wrong)?;
+    }
+    match value.trim() {
+        "" => drop(place.remove(last)),
+        value => drop(place.insert(last.to_owned(), parsed(value))),
+    }
+    Ok(())
+}
+
+fn parsed(value: &str) -> Value {
+    let line = format!("value = {value}");
+    let table = toml::from_str::<Table>(&line).ok();
+    table
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(changes: &[&str]) -> Result<Scenario, anyhow::Error> {
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/scenarios/benchmark.toml");
+        let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
+        scenario(file.to_str().unwrap(), &changes)
+    }
+
+    #[test]
+    fn changes_reach_their_keys() {
+        let plain = changed(&[]).unwrap();
+        let other = changed(&[
+            "cohort.nodes=7",
+            "title=another one",
+            "cohort.sampling={ separated = { rounds = 3 } }",
+            "evaluation.people_max = 2",
+            "privacy.noise_multiplier=",
+            "privacy.epsilon=8",
+        ])
+        .unwrap();
+        assert_eq!((other.cohort.nodes, other.title.as_str()), (7, "another one"));
+        assert_eq!(other.privacy.noise_multiplier, None);
+        assert_eq!(other.privacy.epsilon, Some(8.0));
+        assert_eq!(other.evaluation.people_max, 2);
+        assert_eq!(other.local, plain.local);
+    }
+
+    #[test]
+    fn what_is_mistyped_is_refused_by_name() {
+        let refused = |change| format!("{:#}", changed(&[change]).unwrap_err());
+        assert!(
+            refused("cohort.node=7").contains("unknown key `node`"),
+            "{}",
+            refused("cohort.node=7")
+        );
+        assert!(refused("cohort.nodes=many").contains("nodes"));
+        assert!(refused("cohort.nodes").contains("key=value"));
+        assert!(refused("rounds.x=1").contains("key=value"));
+        let nowhere = scenario("nowhere", &[]).unwrap_err().to_string();
+        assert!(nowhere.contains("no scenario nowhere"), "{nowhere}");
+    }
+}

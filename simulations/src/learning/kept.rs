@@ -1,0 +1,175 @@
+//! The folder of a run: its scenario, a line for each round, and where to go on after a kill.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use learning::{Checkpoint, LearningError, Scenario};
+use program::UsageError;
+
+use super::lines::RoundLine;
+
+/// A run's folder.
+pub struct Kept {
+    folder: PathBuf,
+}
+
+impl Kept {
+    /// Opens a folder for a run of this scenario: a new one, or one in which the same scenario was run before.
+    ///
+    /// # Errors
+    /// If the folder cannot be made, or holds a run of another scenario.
+    pub fn open(folder: &Path, scenario: &Scenario) -> anyhow::Result<Self> {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let kept = Self { folder: folder.to_owned() };
+        let (file, text) = (kept.scenario(), toml::to_string(scenario)?);
+        match fs::read_to_string(&file) {
+            Ok(found) if found == text => Ok(kept),
+            Ok(_) => Err(UsageError(format!(
+                "{} holds a run of another scenario: name another folder with --out",
+                folder.display()
+            ))
+            .into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                program::write_atomically(&file, text.as_bytes())?;
+                Ok(kept)
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+        }
+    }
+
+    /// Where the run was when it ended, if it had begun; lines of rounds after that are taken away.
+    ///
+    /// # Errors
+    /// If what is there cannot be read.
+    pub fn checkpoint(&self) -> anyhow::Result<Option<Checkpoint>> {
+        let bytes = match fs::read(self.folder.join("checkpoint")) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.write_lines(&[])?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error).context("cannot read the checkpoint"),
+        };
+        let found = Checkpoint::decode(&bytes)
+            .context("the checkpoint is damaged: take the folder away to begin again")?;
+        let mut lines = read_lines(&self.folder)?;
+        lines.retain(|line| line.round <= found.round);
+        self.write_lines(&lines)?;
+        Ok(Some(found))
+    }
+
+    /// Keeps one round: first its line, then the checkpoint after it.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn keep(&self, line: &RoundLine, done: &Checkpoint) -> Result<(), LearningError> {
+        let write = || -> io::Result<()> {
+            let mut file = OpenOptions::new().append(true).create(true).open(self.lines())?;
+            file.write_all(format!("{}\n", serde_json::to_string(line)?).as_bytes())?;
+            program::write_atomically(&self.folder.join("checkpoint"), &done.encode())
+                .map_err(io::Error::other)
+        };
+        write().map_err(LearningError::Unkept)
+    }
+
+    fn write_lines(&self, lines: &[RoundLine]) -> anyhow::Result<()> {
+        let text = lines.iter().map(|line| Ok(format!("{}\n", serde_json::to_string(line)?)));
+        let text = text.collect::<Result<String, serde_json::Error>>()?;
+        Ok(program::write_atomically(&self.lines(), text.as_bytes())?)
+    }
+
+    fn scenario(&self) -> PathBuf {
+        self.folder.join("scenario.toml")
+    }
+
+    fn lines(&self) -> PathBuf {
+        self.folder.join(LINES)
+    }
+}
+
+/// The rounds that a folder holds. A last line that was cut off by a kill is left out.
+///
+/// # Errors
+/// If there is no such file, or a line is not a round.
+pub fn read_lines(folder: &Path) -> anyhow::Result<Vec<RoundLine>> {
+    let file = folder.join(LINES);
+    let text = fs::read_to_string(&file)
+        .with_context(|| format!("{} holds no run: make one with --out", folder.display()))?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let lines = whole.lines().enumerate().map(|(index, line)| {
+        serde_json::from_str(line)
+            .with_context(|| format!("{}, line {}: not a round", file.display(), index + 1))
+    });
+    lines.collect()
+}
+
+/// The scenario that a folder's run had.
+///
+/// # Errors
+/// If it is not there or not a scenario.
+pub fn read_scenario(folder: &Path) -> anyhow::Result<Scenario> {
+    Ok(program::load_toml(&folder.join("scenario.toml"))?)
+}
+
+const LINES: &str = "rounds.jsonl";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario() -> Scenario {
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/scenarios/benchmark.toml");
+        program::load_toml(&file).unwrap()
+    }
+
+    fn line(round: u32) -> RoundLine {
+        let mut line = RoundLine::new(&learning::RoundFigures::default(), &checkpoint(round));
+        line.round = round;
+        line
+    }
+
+    /// As after so many rounds; made of the bytes, since only a federation makes one.
+    fn checkpoint(round: u32) -> Checkpoint {
+        let counters = format!(
+            r#"{{"round":{round},"rounds":{round},"spent_q40":[],"participations":[],"trained":0,"group":1,"seconds":0.0}}"#
+        );
+        let state = [b"murstate\x01\x00".as_slice(), &[0; 16]].concat();
+        Checkpoint::decode(&[counters.as_bytes(), b"\n", &state].concat()).unwrap()
+    }
+
+    #[test]
+    fn a_run_goes_on_after_its_last_checkpoint_and_later_lines_are_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::open(folder.path(), &scenario()).unwrap();
+        assert!(kept.checkpoint().unwrap().is_none());
+        for round in 0..3 {
+            kept.keep(&line(round), &checkpoint(round)).unwrap();
+        }
+        // Killed after a line and before its checkpoint, in the middle of a further line.
+        let mut file = OpenOptions::new().append(true).open(kept.lines()).unwrap();
+        writeln!(file, "{}", serde_json::to_string(&line(3)).unwrap()).unwrap();
+        file.write_all(b"{\"round\":4,\"no").unwrap();
+        let again = Kept::open(folder.path(), &scenario()).unwrap();
+        assert_eq!(again.checkpoint().unwrap().unwrap().round, 2);
+        let rounds: Vec<u32> =
+            read_lines(folder.path()).unwrap().iter().map(|line| line.round).collect();
+        assert_eq!(rounds, [0, 1, 2]);
+        assert_eq!(read_scenario(folder.path()).unwrap(), scenario());
+    }
+
+    #[test]
+    fn another_scenario_and_damage_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        Kept::open(folder.path(), &scenario()).unwrap();
+        let other = Scenario { seed: 99, ..scenario() };
+        let refused = Kept::open(folder.path(), &other).err().unwrap().to_string();
+        assert!(refused.contains("--out"), "{refused}");
+        fs::write(folder.path().join("checkpoint"), b"{}").unwrap();
+        let kept = Kept::open(folder.path(), &scenario()).unwrap();
+        assert!(kept.checkpoint().is_err());
+    }
+}

@@ -1,0 +1,241 @@
+//! One or more runs as a page: loss and accuracy over rounds, ε over rounds, participation, people apart.
+
+use learning::Scenario;
+use report::{Axis, Cell, Column, Fact, LineChart, Page, Series, Table, Tone};
+
+use super::lines::RoundLine;
+
+/// A run to be shown.
+pub struct Run {
+    /// What to call it.
+    pub name: String,
+    /// What was run.
+    pub scenario: Scenario,
+    /// Its rounds so far.
+    pub lines: Vec<RoundLine>,
+    /// Its warnings, where known.
+    pub warnings: Vec<String>,
+}
+
+impl Run {
+    fn first(&self) -> Option<&RoundLine> {
+        self.lines.iter().find(|line| line.loss.is_some())
+    }
+
+    fn last(&self) -> Option<&RoundLine> {
+        self.lines.iter().rfind(|line| line.loss.is_some())
+    }
+
+    fn points(&self, of: impl Fn(&RoundLine) -> Option<f64>) -> Vec<(f64, f64)> {
+        let point = |line: &RoundLine| Some((f64::from(line.round), of(line)?));
+        self.lines.iter().filter_map(point).collect()
+    }
+}
+
+/// The page.
+pub fn page(runs: &[Run]) -> Page {
+    let title = match runs {
+        [one] => format!("What a simulated swarm learned: {}", one.scenario.title),
+        _ => "What simulated swarms learned".to_owned(),
+    };
+    let mut page = Page::new(title).lead(
+        "Virtual nodes on one machine, trained with the model, the mechanism and the server rules that ship. \
+         Figures over many people's conversations: a simulation, not something that a swarm would publish.",
+    );
+    if let [one] = runs {
+        page = page.facts(facts(one));
+    }
+    for warning in runs.iter().flat_map(|run| &run.warnings) {
+        page = page.warning(warning);
+    }
+    page.section("Learning")
+        .line_chart(chart(runs, "Loss on held-out people", "nats per token", |line| line.loss))
+        .line_chart(chart(runs, "Next tokens predicted", "share", |line| line.accuracy))
+        .table(learned(runs))
+        .section("People apart")
+        .text("How the held-out people's own losses lie, after the last measurement.")
+        .table(people(runs))
+        .section("Privacy")
+        .text(
+            "ε of the node that took part most, its contributions replaced by zeros, without amplification by \
+             sampling. The first line holds against whoever sees every global version while the honest part of the \
+             cohort adds its noise; the second against a coordinator that sees each node's contribution by itself.",
+        )
+        .line_chart(chart(runs, "ε: all versions seen", "ε", |line| line.epsilon))
+        .line_chart(chart(runs, "ε: each contribution seen", "ε", |line| line.epsilon_alone))
+        .table(privacy(runs))
+        .section("Participation")
+        .line_chart(chart(runs, "Nodes in each round", "nodes", |line| {
+            (line.round > 0).then_some(line.nodes as f64)
+        }))
+        .line_chart(chart(runs, "Median length of raw updates", "L2", |line| {
+            line.update_length.filter(|_| line.round > 0)
+        }))
+}
+
+fn chart(
+    runs: &[Run],
+    title: &str,
+    unit: &str,
+    of: impl Fn(&RoundLine) -> Option<f64> + Copy,
+) -> LineChart {
+    let chart = LineChart::new(title).x(Axis::new("round")).y(Axis::new(unit));
+    let series = runs.iter().map(|run| Series::new(run.name.clone(), run.points(of)));
+    series.fold(chart, LineChart::series)
+}
+
+fn facts(run: &Run) -> Vec<Fact> {
+    let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
+    let (first, last) = (run.first(), run.last());
+    let rounds = run.lines.iter().filter(|line| line.round > 0 && !line.aborted).count();
+    let end = run.lines.last();
+    let trained: usize = run.lines.iter().map(|line| line.nodes).sum();
+    let seconds: f64 = run.lines.iter().map(|line| line.seconds).sum();
+    vec![
+        Fact::new("Loss before", number(first.and_then(|line| line.loss))).note("nats per token"),
+        Fact::new("Loss after", number(last.and_then(|line| line.loss))).note("nats per token"),
+        Fact::new("Rounds", rounds.to_string()).note(format!(
+            "of {} nodes, {:.1} nodes a second",
+            run.scenario.cohort.nodes,
+            trained as f64 / seconds.max(1e-9)
+        )),
+        epsilon_fact(end.and_then(|line| line.epsilon), run.scenario.privacy.delta),
+    ]
+}
+
+fn epsilon_fact(epsilon: Option<f64>, delta: f64) -> Fact {
+    match epsilon {
+        Some(epsilon) if epsilon <= 10.0 => {
+            Fact::new("ε", format!("{epsilon:.2}")).note(format!("at δ = {delta:e}"))
+        }
+        Some(epsilon) => {
+            Fact::new("ε", format!("{epsilon:.0}")).note("no meaningful guarantee").tone(Tone::Bad)
+        }
+        None => Fact::new("ε", "∞").note("no guarantee").tone(Tone::Bad),
+    }
+}
+
+fn learned(runs: &[Run]) -> Table {
+    let columns = [
+        Column::text("run"),
+        Column::number("loss before"),
+        Column::number("loss after"),
+        Column::number("change"),
+        Column::number("accuracy after"),
+    ];
+    let mut table = Table::new(columns);
+    for run in runs {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        let (before, after) = (first.loss.unwrap_or(f64::NAN), last.loss.unwrap_or(f64::NAN));
+        let tone = if after < before { Tone::Good } else { Tone::Bad };
+        table.push([
+            Cell::from(run.name.clone()),
+            Cell::from(format!("{before:.4}")),
+            Cell::from(format!("{after:.4}")),
+            Cell::new(format!("{:+.4}", after - before), tone),
+            Cell::from(format!("{:.2} %", 100.0 * last.accuracy.unwrap_or(f64::NAN))),
+        ]);
+        let languages = last.languages.iter().flatten();
+        for (language, loss) in
+            languages.filter(|_| last.languages.as_ref().is_some_and(|all| all.len() > 1))
+        {
+            let name = format!("{}: {language}", run.name);
+            let before = first.languages.as_ref().and_then(|all| all.get(language)).copied();
+            let before = before.unwrap_or(f64::NAN);
+            table.push([
+                name,
+                format!("{before:.4}"),
+                format!("{loss:.4}"),
+                format!("{:+.4}", loss - before),
+                String::new(),
+            ]);
+        }
+    }
+    table
+}
+
+fn people(runs: &[Run]) -> Table {
+    let parts = ["best", "best quarter", "median", "worst quarter", "worst"];
+    let columns = std::iter::once(Column::text("loss, nats per token"))
+        .chain(parts.into_iter().map(Column::number));
+    let mut table = Table::new(columns);
+    for run in runs {
+        for (when, line) in [("before", run.first()), ("after", run.last())] {
+            let Some(mut losses) = line.and_then(|line| line.people.clone()) else { continue };
+            losses.sort_by(f64::total_cmp);
+            let at = |quarter: usize| losses.get((losses.len().max(1) - 1) * quarter / 4);
+            let cells =
+                (0..5).map(|quarter| at(quarter).map_or("–".into(), |v| format!("{v:.3}")));
+            table.push(std::iter::once(format!("{}, {when}", run.name)).chain(cells));
+        }
+    }
+    table
+}
+
+fn privacy(runs: &[Run]) -> Table {
+    let columns = [
+        Column::text("run"),
+        Column::text("mechanism"),
+        Column::number("most participations"),
+        Column::number("ε, all versions seen"),
+        Column::number("ε, each contribution seen"),
+        Column::number("δ"),
+    ];
+    let epsilon = |value: Option<f64>| match value {
+        Some(value) if value <= 10.0 => Cell::from(format!("{value:.2}")),
+        Some(value) => Cell::bad(format!("{value:.0}: no meaningful guarantee")),
+        None => Cell::bad("no guarantee"),
+    };
+    let mut table = Table::new(columns);
+    for run in runs {
+        let Some(end) = run.lines.last() else { continue };
+        table.push([
+            Cell::from(run.name.clone()),
+            Cell::from(format!("{:?}", run.scenario.privacy.mechanism).to_lowercase()),
+            Cell::from(end.participations[2].to_string()),
+            epsilon(end.epsilon),
+            epsilon(end.epsilon_alone),
+            Cell::from(format!("{:e}", run.scenario.privacy.delta)),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn run(name: &str, epsilon: Option<f64>) -> Run {
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/scenarios/benchmark.toml");
+        let text = r#"{"round":0,"nodes":0,"failed":0,"aborted":false,"local_loss":0.0,"update_length":0.0,
+            "epsilon":0.0,"epsilon_alone":null,"participations":[0,1,2],"seconds":1.0,"loss":4.5,"accuracy":0.1,
+            "people":[4.0,5.0],"languages":{"de":4.0,"en":5.0}}"#;
+        let first: RoundLine = serde_json::from_str(text).unwrap();
+        let last = RoundLine { round: 3, nodes: 7, loss: Some(4.25), epsilon, ..first.clone() };
+        let between = RoundLine { round: 2, loss: None, people: None, ..last.clone() };
+        let scenario = program::load_toml(&file).unwrap();
+        let lines = vec![first, between, last];
+        Run {
+            name: name.to_owned(),
+            scenario,
+            lines,
+            warnings: vec!["beware <of> this".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_page_says_what_was_learned_and_what_it_cost() {
+        let html = page(&[run("one", Some(5.5))]).to_html();
+        for shown in ["4.500", "4.250", "-0.2500", "5.50", "beware &lt;of&gt; this", "one: de"] {
+            assert!(html.contains(shown), "{shown}");
+        }
+        let html = page(&[run("one", None), run("two", Some(300.0))]).to_html();
+        for shown in ["no guarantee", "300: no meaningful guarantee", "one", "two"] {
+            assert!(html.contains(shown), "{shown}");
+        }
+        assert!(page(&[]).to_html().starts_with("<!doctype html>"));
+    }
+}

@@ -1,0 +1,86 @@
+//! The figures in words and as JSON lines.
+
+use std::fmt::Write as _;
+
+use learning::{Figures, RoundFigures, Scenario, peak_memory};
+use program::human;
+
+/// A few words beside the bar.
+pub fn detail(round: &RoundFigures) -> String {
+    let mut words = match round.round {
+        0 => "nothing learned yet".to_owned(),
+        _ => format!("{:.1} nodes/s", round.nodes as f64 / round.seconds),
+    };
+    if round.aborted {
+        words.push_str(", aborted: too few nodes");
+    }
+    if let Some(measured) = &round.measured {
+        // Unwrap safety: writing to a String cannot fail.
+        write!(words, ", held-out loss {:.4}", measured.loss()).expect("writing to a String");
+    }
+    words
+}
+
+/// For people.
+pub fn summary(scenario: &Scenario, figures: &Figures, seconds: f64) -> String {
+    let rate = figures.trained as f64 / figures.seconds.max(f64::MIN_POSITIVE);
+    let (before, after) = (&figures.before, &figures.after);
+    let mut text = format!(
+        "{}: {} rounds of {} nodes\n\
+         held-out loss      {:.4} → {:.4} nats a token ({} people, {} tokens; spread over people {:.3})\n\
+         next token right   {:.2} % → {:.2} %\n\
+         ε                  {}\n\
+         speed              {rate:.1} nodes/s, {} tokens/s, {:.0} % of this machine's f32 multiplication rate\n\
+         spread             {} threads, groups of {}{}",
+        scenario.title,
+        figures.rounds,
+        scenario.cohort.nodes,
+        before.loss(),
+        after.loss(),
+        after.people.len(),
+        human::count(after.all.tokens),
+        after.spread(),
+        100.0 * before.accuracy(),
+        100.0 * after.accuracy(),
+        epsilon(scenario, figures),
+        human::count((rate * figures.tokens_a_node as f64) as u64),
+        100.0 * figures.matmul_peak_share,
+        figures.threads,
+        figures.group,
+        peak_memory().map_or(String::new(), |bytes| format!(", at most {}", human::bytes(bytes))),
+    );
+    for (language, score) in &after.languages {
+        if let Some(loss) = score.loss() {
+            // Unwrap safety: writing to a String cannot fail.
+            write!(text, "\n  {language:<16} {loss:.4} nats a token").expect("writing to a String");
+        }
+    }
+    if let Some(personal) = &figures.personal
+        && let (Some(global), Some(alone)) = personal.losses()
+    {
+        write!(
+            text,
+            "\npersonal adapters  {global:.4} → {alone:.4} nats a token on {} nodes' own conversations; better for {}",
+            personal.nodes.len(),
+            personal.better()
+        )
+        .expect("writing to a String");
+    }
+    let took = std::time::Duration::from_secs_f64(seconds);
+    write!(text, "\ntook {}", human::duration(took)).expect("writing to a String");
+    text
+}
+
+/// With unit, adjacency, δ and assumptions (design promise 8).
+fn epsilon(scenario: &Scenario, figures: &Figures) -> String {
+    if !figures.epsilon.is_finite() {
+        return "none: no privacy guarantee".to_owned();
+    }
+    let participations = figures.participations.iter().max().copied().unwrap_or(0);
+    let unit = if scenario.data.pseudo_users > 1 { "node (a piece of a person)" } else { "node" };
+    format!(
+        "{:.2} at δ = {:e}, for a {unit} that took part {} times, its contributions replaced by zeros; against who sees \
+         every global version, the honest part ({}) adding its noise, without amplification by sampling",
+        figures.epsilon, scenario.privacy.delta, participations, scenario.privacy.honest
+    )
+}
