@@ -9,7 +9,7 @@ use network::{Event as NetworkEvent, Events, Handle, PeerKey, Reply, Role};
 use program::{Exit, Output, Shutdown, note};
 use protocol::{
     Node, Time,
-    node::{Input, NodeStart},
+    node::{Effect, Input, NodeStart},
 };
 use store::Folder;
 use tokio::sync::mpsc;
@@ -94,18 +94,9 @@ impl Running {
         let coordinator = peer(genesis.coordinator);
         let mut effects = Vec::new();
         let has_conversations = home.conversations()?.counts()?.training > 0;
-        let machine = Node::start(
-            NodeStart {
-                key,
-                policy,
-                ledger,
-                chain: saved.chain,
-                state: saved.state,
-                journal: saved.journal,
-                has_conversations,
-            },
-            &mut effects,
-        );
+        let (chain, state, journal) = (saved.chain, saved.state, saved.journal);
+        let start = NodeStart { key, policy, ledger, chain, state, journal, has_conversations };
+        let machine = Node::start(start, &mut effects);
         let fetcher = Fetcher {
             network: network.clone(),
             coordinator,
@@ -140,12 +131,17 @@ impl Running {
         if let Some(told) = told {
             note(told);
         }
-        running.performer.perform(effects)?;
-        if options.forgive {
-            running.handle(Input::Forgive)?;
-        }
-        running.write_status()?;
+        running.begin(effects, options)?;
         Ok(running)
+    }
+
+    /// What the machine orders at its start, and what the owner said on the command line.
+    fn begin(&mut self, effects: Vec<Effect>, options: RunOptions) -> anyhow::Result<()> {
+        self.performer.perform(effects)?;
+        if options.forgive {
+            self.handle(Input::Forgive)?;
+        }
+        self.write_status()
     }
 
     async fn until(&mut self, shutdown: &Shutdown) -> anyhow::Result<()> {

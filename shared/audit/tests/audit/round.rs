@@ -204,8 +204,8 @@ fn a_contribution_that_was_left_out_of_the_sum_is_a_warning() {
     // What the dropped node would have sent, as if it had come.
     let findings = folder.tampered(|_, transcript| {
         let contributions = whole.transcripts[0].contributions.iter();
-        let dropped = contributions.filter(|signed| signed.claimed_signer() == node_id(6));
-        let dropped = dropped.last().unwrap();
+        let dropped =
+            contributions.rev().find(|signed| signed.claimed_signer() == node_id(6)).unwrap();
         let mut late: Contribution = value(dropped);
         late.closed = value(&transcript.contributions[0]).closed;
         transcript.contributions.push(resign(late, dropped));
