@@ -17,6 +17,9 @@ pub struct Options {
     /// The model folder to write
     #[arg(long, default_value = "models/seedling")]
     folder: PathBuf,
+    /// A model folder to go on from, with its tokenizer, at half the step size
+    #[arg(long, value_name = "FOLDER")]
+    from: Option<PathBuf>,
     /// Passes over the training tokens
     #[arg(long, default_value_t = 4.0)]
     epochs: f64,
@@ -30,8 +33,8 @@ pub struct Options {
 
 /// Runs the command.
 pub fn run(options: Options, output: Output) -> anyhow::Result<Exit> {
-    let Options { files, folder, epochs, threads, seed } = options;
-    let pretrain = Pretrain { files, folder: folder.clone(), epochs, threads, seed };
+    let Options { files, folder, from, epochs, threads, seed } = options;
+    let pretrain = Pretrain { files, folder: folder.clone(), from, epochs, threads, seed };
     let stop = learning::StopToken::new();
     let mut bar: Option<Progress> = None;
     let report = pretrain.run(&stop, &mut |steps, now| {

@@ -1,4 +1,5 @@
-//! A small base model from nothing: random weights, a stream of tokens, Muon and AdamW with warm-up and a cosine.
+//! A small base model: random weights or those of a model, a stream of tokens, Muon and AdamW with warm-up and a
+//! cosine.
 //!
 //! The stream is one long row of token ids (documents joined by an end token, by the caller); rows of a batch are
 //! windows of it, so nothing is padded.
@@ -14,6 +15,7 @@ use crate::config::Config;
 use crate::device::{Device, Precision};
 use crate::gradient::{Part, Trained, accumulate, rows_a_part};
 use crate::loss::losses_and_hits;
+use crate::model::LanguageModel;
 use crate::muon::Muon;
 use crate::optimizer::{Optimizer, Training};
 use crate::random::{below, normal, permutation, short_generator};
@@ -64,7 +66,7 @@ pub struct PretrainingProgress {
     pub held_out_loss: Option<f64>,
 }
 
-/// A model being trained from scratch.
+/// A model of which every weight is being trained.
 pub struct Pretraining {
     model: Transformer,
     recipe: PretrainingRecipe,
@@ -81,6 +83,18 @@ impl Pretraining {
         check(&recipe, config)?;
         let device = device.checked()?;
         let model = random_weights(config, recipe.seed, device);
+        let model = model.map(|_, weight| weight.set_requires_grad(true));
+        Ok(Pretraining { model, recipe })
+    }
+
+    /// The weights of a model that is there already, in f32 on its device; the model itself stays as it is.
+    pub fn continued(
+        model: &LanguageModel,
+        recipe: PretrainingRecipe,
+    ) -> Result<Pretraining, ModelError> {
+        check(&recipe, model.config())?;
+        let model =
+            tch::no_grad(|| model.transformer.map(|_, weight| weight.to_kind(Kind::Float).copy()));
         let model = model.map(|_, weight| weight.set_requires_grad(true));
         Ok(Pretraining { model, recipe })
     }
@@ -158,6 +172,11 @@ impl Pretraining {
             loss += accumulate(&self.model, Trained::Everything, &part, stop)?;
         }
         Ok(loss)
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &Config {
+        &self.model.config
     }
 
     /// Mean loss on a stream of tokens, nats a token, in windows side by side.

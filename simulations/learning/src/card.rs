@@ -35,6 +35,7 @@ little else: it is the ground that swarms of the demo and the tests grow from, n
     )?;
     write_sources(card, report, corpus)?;
     write_recipe(card, report, recipe)?;
+    write_before(card, report)?;
     writeln!(card, "## Held-out loss\n")?;
     writeln!(
         card,
@@ -64,6 +65,28 @@ little else: it is the ground that swarms of the demo and the tests grow from, n
         "\n## Limits\n\nIt repeats itself, invents facts, and has seen abuse and old-fashioned views in its \
 sources. Do not use it to inform anybody about anything."
     )
+}
+
+/// The paragraphs under the heading of the recipe in a card written by [`render`].
+pub(crate) fn recipe_of(card: &str) -> Option<&str> {
+    let (_, after) = card.split_once(RECIPE)?;
+    after.split("\n## ").next().map(str::trim)
+}
+
+const RECIPE: &str = "## Recipe\n";
+
+fn write_before(card: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(before) = &report.before else { return Ok(()) };
+    let name: String = before.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    writeln!(
+        card,
+        "This run went on from the model `{name}` (held-out loss {:.4}), with its tokenizer.",
+        before.loss
+    )?;
+    if let Some(recipe) = &before.recipe {
+        writeln!(card, "That one was made so:\n\n{recipe}\n")?;
+    }
+    writeln!(card)
 }
 
 fn write_sources(card: &mut String, report: &Report, corpus: &Corpus) -> std::fmt::Result {
@@ -99,7 +122,7 @@ fn write_recipe(
     report: &Report,
     recipe: &PretrainingRecipe,
 ) -> std::fmt::Result {
-    writeln!(card, "## Recipe\n")?;
+    writeln!(card, "{RECIPE}")?;
     writeln!(
         card,
         "`murmur-simulate pretrain <jsonl…>`: byte-level BPE of 4,096 tokens trained on the same texts; {} \

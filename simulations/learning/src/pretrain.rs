@@ -1,11 +1,15 @@
 //! Pre-trains the base model: free texts → a byte-level BPE → a small Llama → a Hugging Face
 //! folder with a model card that says where everything came from.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use model::{
-    ChatTokenizer, Config, Device, Family, ModelError, Precision, Pretraining, PretrainingProgress,
-    PretrainingRecipe, Rope, StopToken, train_byte_level_bpe,
+    ChatTokenizer, Config, Device, Family, LanguageModel, ModelError, Precision, Pretraining,
+    PretrainingProgress, PretrainingRecipe, Rope, StopToken, train_byte_level_bpe,
 };
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha20Rng;
@@ -31,6 +35,8 @@ pub struct Pretrain {
     pub files: Vec<PathBuf>,
     /// Where the model folder is written.
     pub folder: PathBuf,
+    /// The model folder to go on from: its weights, its shape and its tokenizer.
+    pub from: Option<PathBuf>,
     /// Passes over the training tokens.
     pub epochs: f64,
     /// Most threads.
@@ -55,6 +61,14 @@ pub enum PretrainError {
     NothingFree {
         /// How many were read.
         left_out: usize,
+    },
+    /// The model to go on from cannot be read.
+    #[error("cannot read {file}")]
+    Read {
+        /// Which file.
+        file: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
     },
     /// The card could not be written.
     #[error("cannot write {file}")]
@@ -85,6 +99,19 @@ pub struct Report {
     pub held_out_tokens: usize,
     /// Wall-clock seconds of training.
     pub seconds: f64,
+    /// What was gone on from.
+    pub before: Option<Before>,
+}
+
+/// The model that a run went on from.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// Hash that names it.
+    pub hash: [u8; 32],
+    /// Its held-out loss, on the tokens of this run.
+    pub loss: f64,
+    /// The recipe as its own card has it.
+    pub recipe: Option<String>,
 }
 
 /// The shape: about 3 million parameters.
@@ -129,8 +156,12 @@ impl Pretrain {
         let mut order = ChaCha20Rng::seed_from_u64(self.seed);
         corpus.training.shuffle(&mut order);
         corpus.held_out.shuffle(&mut order);
-        let tokenizer_json = self.train_tokenizer(&corpus)?;
-        let tokenizer_config = tokenizer_config();
+        let base = self.from.as_deref().map(|from| LanguageModel::load(from, Device::Cpu));
+        let base = base.transpose()?;
+        let (tokenizer_json, tokenizer_config) = match &self.from {
+            Some(from) => (read(&from.join("tokenizer.json"))?, tokenizer_config_of(from)?),
+            None => (self.train_tokenizer(&corpus)?, tokenizer_config()),
+        };
         let tokenizer = ChatTokenizer::from_bytes(
             &tokenizer_json,
             tokenizer_config.to_string().as_bytes(),
@@ -145,9 +176,19 @@ impl Pretrain {
         let (unigram_loss, trigram_loss) =
             (counts.unigram_loss(&held_out), counts.trigram_loss(&held_out));
         let recipe = self.recipe(training.len());
-        let config = shape(tokenizer.vocabulary(), tokenizer.end_token().unwrap_or_default());
         let steps = recipe.steps;
-        let pretraining = Pretraining::new(&config, recipe.clone(), Device::Cpu)?;
+        let pretraining = match &base {
+            Some(base) => Pretraining::continued(base, recipe.clone())?,
+            None => {
+                let end = tokenizer.end_token().unwrap_or_default();
+                let config = shape(tokenizer.vocabulary(), end);
+                Pretraining::new(&config, recipe.clone(), Device::Cpu)?
+            }
+        };
+        let before = match &base {
+            Some(base) => Some(self.before(base, pretraining.measure(&held_out, stop)?)?),
+            None => None,
+        };
         let (began, mut curve) = (Instant::now(), Vec::new());
         let folder = self.folder.clone();
         let mut saved = Ok(());
@@ -164,10 +205,11 @@ impl Pretrain {
             curve,
             unigram_loss,
             trigram_loss,
-            parameters: config.tensors().iter().map(|(_, s)| s.iter().product::<usize>()).sum(),
+            parameters: pretraining.config().parameter_count(),
             training_tokens: training.len(),
             held_out_tokens: held_out.len(),
             seconds: began.elapsed().as_secs_f64(),
+            before,
         };
         self.write_card(&report, &recipe, &corpus)?;
         Ok(report)
@@ -184,20 +226,29 @@ impl Pretrain {
         Ok(train_byte_level_bpe(texts.into_iter(), VOCABULARY, &control)?)
     }
 
+    fn before(&self, base: &LanguageModel, loss: f64) -> Result<Before, PretrainError> {
+        let card = self.from.as_deref().map(|from| from.join("README.md"));
+        let card = card.and_then(|file| std::fs::read_to_string(file).ok());
+        let recipe = card.as_deref().and_then(crate::card::recipe_of).map(str::to_owned);
+        Ok(Before { hash: base.hash(), loss, recipe })
+    }
+
+    /// A run that goes on from a model starts with half the step size, and on other windows.
     fn recipe(&self, tokens: usize) -> PretrainingRecipe {
+        let (share, later) = if self.from.is_some() { (0.5, 1) } else { (1.0, 0) };
         let steps = (self.epochs * tokens as f64 / (BATCH * SEQUENCE) as f64).ceil() as usize;
         PretrainingRecipe {
             steps: steps.max(1),
             batch: BATCH,
             sequence_length: SEQUENCE,
-            learning_rate: 2e-3,
-            matrix_learning_rate: 0.02,
+            learning_rate: 2e-3 * share,
+            matrix_learning_rate: 0.02 * share,
             warm_up_steps: steps / 50 + 1,
             final_share: 0.05,
             weight_decay: 0.1,
             beta2: 0.98,
             max_gradient_norm: 1.0,
-            seed: self.seed,
+            seed: self.seed + later,
             measure_every: (steps / 20).max(1),
             threads: self.threads,
         }
@@ -213,6 +264,16 @@ impl Pretrain {
         let card = crate::card::render(report, recipe, corpus);
         std::fs::write(&file, card).map_err(|source| PretrainError::Write { file, source })
     }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, PretrainError> {
+    std::fs::read(file).map_err(|source| PretrainError::Read { file: file.to_owned(), source })
+}
+
+fn tokenizer_config_of(folder: &Path) -> Result<serde_json::Value, PretrainError> {
+    let file = folder.join("tokenizer_config.json");
+    serde_json::from_slice(&read(&file)?)
+        .map_err(|source| PretrainError::Read { file, source: source.into() })
 }
 
 fn tokenizer_config() -> serde_json::Value {

