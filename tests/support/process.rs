@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 /// How long anything may take before a test gives up: generous, for a machine that is much slower than ours.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two looks.
 pub const LOOK: Duration = Duration::from_millis(20);
 
