@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use coordinator::config::CoordinatorConfig;
-use node::config::{
-    ConversationsConfig, ModelConfig, NetworkConfig, NodeConfig, PolicyName, PrivacyConfig,
-    TrainingConfig,
+use node::config::{ConversationsConfig, ModelConfig, NetworkConfig, NodeConfig, TrainingConfig};
+use protocol::{
+    Choices, Policy, Preset,
+    policy::{Fraction, Limits},
 };
-use protocol::Preset;
 use toml::{Table, Value};
 
 fn text(file: &str) -> String {
@@ -82,7 +82,7 @@ fn every_file_is_known_to_a_test() {
 #[test]
 fn node_toml_is_read_by_the_node() {
     let config: NodeConfig = toml::from_str(&text("node.toml")).unwrap();
-    assert_eq!(config.privacy.policy.0, Preset::Default);
+    assert_eq!(config.privacy.policy, Preset::Default);
 }
 
 /// What the file says of defaults is true: leaving a key out changes nothing.
@@ -92,16 +92,55 @@ fn node_toml_shows_the_defaults() {
     assert_eq!(config.training, TrainingConfig::default());
     assert_eq!(config.conversations, ConversationsConfig::default());
     assert_eq!(config.network, NetworkConfig::default());
+    // The limits stand there with the numbers of the preset; those without one are commented out.
+    assert_eq!(config.privacy.policy(None), Ok(Policy::preset(Preset::Default).unwrap()));
+}
+
+/// Every key of `[privacy]` that is not a table of the owner's swarms.
+fn every_choice() -> Choices {
+    let (number, count, fraction) = (Some(1.0), Some(1), "1/10".parse::<Fraction>().ok());
+    Choices {
+        epsilon: number,
+        delta: number,
+        swarm_epsilon: number,
+        limits: Limits {
+            rho_per_round_max: number,
+            corrupt_min: fraction,
+            cohort_min: Some(1),
+            survivors_min: Some(1),
+            own_noise_min: number,
+            familiar_min: Some(1),
+            participations_max: count,
+            separation_min: count,
+            unfinished_max: count,
+            attempts_per_day_max: count,
+            clip_max: number,
+            dimension_max: count,
+            steps_max: count,
+            batch_tokens_max: count,
+            random_window_ms_min: count,
+            window_ms_max: count,
+        },
+        ..Choices::preset(Preset::Default)
+    }
 }
 
 #[test]
 fn node_toml_shows_and_documents_every_key() {
     let text = text("node.toml");
     assert_eq!(undocumented(&text), Vec::<&str>::new());
-    let shown: Table = toml::from_str(&with_examples(&text, &["private_words"])).unwrap();
+    let examples = [
+        "private_words",
+        "epsilon",
+        "delta",
+        "swarm_epsilon",
+        "rho_per_round_max",
+        "participations_max",
+    ];
+    let shown: Table = toml::from_str(&with_examples(&text, &examples)).unwrap();
     let full = NodeConfig {
         model: ModelConfig { folder: "model".into() },
-        privacy: PrivacyConfig { policy: PolicyName(Preset::Default) },
+        privacy: every_choice(),
         training: TrainingConfig::default(),
         conversations: ConversationsConfig {
             private_words: Some("words.txt".into()),

@@ -5,8 +5,8 @@ use wire::{HeaderHash, Outcome, Round};
 
 use crate::support::{
     evidence::{
-        assert_contributions_are_charged_once, assert_one_history, coordinator_chain, genesis,
-        headers, issued, survivors, transcripts,
+        assert_contributions_are_charged_once, assert_one_history, assert_the_audit_holds,
+        coordinator_chain, genesis, headers, issued, survivors, transcripts,
     },
     process::answer,
     swarm::{Shape, Swarm},
@@ -56,6 +56,7 @@ fn a_swarm_issues_versions_while_a_node_is_killed() {
     );
     assert_every_version_has_its_transcript(&swarm);
     assert_versions_are_told(&swarm);
+    assert_the_audit_holds(&swarm, NODES);
 }
 
 fn everybody_is_on_one_head(swarm: &Swarm) -> bool {

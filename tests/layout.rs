@@ -207,3 +207,46 @@ fn every_front_page_says_never_and_who() {
         assert!(who, "{file}: the first page does not say who uses it");
     }
 }
+
+/// Names of tests as `ARCHITECTURE.md` writes them: in backticks, of small letters, with underscores.
+fn named_tests(architecture: &str) -> BTreeSet<&str> {
+    let sections = architecture.split("\n## ").filter(|section| {
+        section.starts_with("The eight promises") || section.starts_with("Attacks")
+    });
+    let quoted = sections.flat_map(|section| section.split('`').skip(1).step_by(2));
+    quoted.filter(|name| is_test(name)).collect()
+}
+
+/// At least three words: `n_min` is a number, `a_plan_is_refused` a sentence.
+fn is_test(name: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    name.chars().all(is_word) && name.matches('_').count() >= 2
+}
+
+/// The promises and the table of attacks say which test plays what: each of them must be there.
+#[test]
+fn every_test_that_the_architecture_names_exists() {
+    let architecture = fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
+    let named = named_tests(&architecture);
+    assert!(named.len() > 100, "only {} tests are named", named.len());
+    let sources = sources();
+    let is_there = |name: &str| {
+        let definition = format!("fn {name}(");
+        sources.iter().any(|(_, text)| text.contains(&definition))
+    };
+    let missing: Vec<_> = named.into_iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names tests that are not there: {missing:#?}");
+}
+
+/// An attack without a test is a hope.
+#[test]
+fn every_attack_has_a_test() {
+    let architecture = fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
+    let section = architecture.split("\n## Attacks").nth(1).expect("a section on attacks");
+    let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let rows: Vec<&str> = rows.take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 25, "only {} attacks", rows.len());
+    for row in rows {
+        assert!(row.split('`').skip(1).step_by(2).any(is_test), "no test plays this: {row}");
+    }
+}

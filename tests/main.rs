@@ -7,6 +7,7 @@
 mod configs;
 mod dropout;
 mod full_round;
+mod hostile_coordinator;
 mod hostile_peer;
 mod killed;
 mod layout;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use program::{Exit, LogOptions, Output, OutputOptions, UsageError};
 
-use crate::commands::{init, invite, remove, rollback, run, status, versions};
+use crate::commands::{estimate, init, invite, remove, rollback, run, status, versions};
 
 /// Runs a swarm: recruits nodes, runs rounds, issues global versions that are never worse.
 ///
@@ -33,6 +33,7 @@ enum Command {
     Invite(invite::Options),
     /// Take a node off the list of members
     Remove(remove::Options),
+    Estimate(estimate::Options),
     /// Run rounds until interrupted
     Run(run::Options),
     /// What the coordinator is doing and waiting for
@@ -55,6 +56,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Init(options) => init::run(&folder, &options, output),
         Command::Invite(options) => invite::run(&folder, &options, output),
         Command::Remove(options) => remove::run(&folder, &options, output),
+        Command::Estimate(options) => estimate::run(&options, output),
         Command::Run(options) => run::run(&folder, options, output),
         Command::Status => status::run(&folder, output),
         Command::Versions(options) => versions::run(&folder, &options, output),

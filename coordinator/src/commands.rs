@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod estimate;
 pub mod init;
 pub mod invite;
 pub mod remove;

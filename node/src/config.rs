@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use protocol::Preset;
+use protocol::Choices;
 use serde::{Deserialize, Serialize};
 
 /// A node's configuration.
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct NodeConfig {
     /// The base model.
     pub model: ModelConfig,
-    /// The privacy policy.
-    pub privacy: PrivacyConfig,
+    /// The privacy policy: it has no default, it is the owner's decision.
+    pub privacy: Choices,
     /// Local training.
     #[serde(default)]
     pub training: TrainingConfig,
@@ -30,33 +30,6 @@ pub struct NodeConfig {
 pub struct ModelConfig {
     /// A Hugging Face model folder.
     pub folder: PathBuf,
-}
-
-/// How much privacy may be spent. It has no default: it is the owner's decision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrivacyConfig {
-    /// The preset.
-    pub policy: PolicyName,
-}
-
-/// A preset by its name in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PolicyName(pub Preset);
-
-impl TryFrom<String> for PolicyName {
-    type Error = protocol::policy::UnknownPreset;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        name.parse().map(Self)
-    }
-}
-
-impl From<PolicyName> for String {
-    fn from(name: PolicyName) -> Self {
-        name.0.to_string()
-    }
 }
 
 /// How this device trains.
@@ -97,6 +70,8 @@ pub struct NetworkConfig {
 
 #[cfg(test)]
 mod tests {
+    use protocol::Preset;
+
     use super::*;
 
     #[test]
@@ -107,16 +82,18 @@ mod tests {
         assert!(with("").is_err());
         assert!(with("[privacy]\npolicy = \"None\"").is_err());
         let none = with("[privacy]\npolicy = \"none\"").unwrap();
-        assert_eq!(none.privacy.policy.0, Preset::None);
+        assert_eq!(none.privacy.policy, Preset::None);
         let error = with("[privacy]\npolicy = \"lax\"").unwrap_err().to_string();
         assert!(error.contains("strict (ε ≤ 2)"), "{error}");
+        let misspelt = "[privacy]\npolicy = \"none\"\n[privacy.limits]\nclipmax = 1.0";
+        assert!(with(misspelt).unwrap_err().to_string().contains("clipmax"));
     }
 
     #[test]
     fn what_is_written_is_read_back() {
         let config = NodeConfig {
             model: ModelConfig { folder: "models/seedling".into() },
-            privacy: PrivacyConfig { policy: PolicyName(Preset::Strict) },
+            privacy: Choices::preset(Preset::Strict),
             training: TrainingConfig::default(),
             conversations: ConversationsConfig::default(),
             network: NetworkConfig::default(),

@@ -16,7 +16,7 @@ use anyhow::{Context as _, bail};
 use ed25519_dalek::SigningKey;
 use protocol::Policy;
 use store::{Conversations, DatabaseKey, keyfile};
-use wire::NodeId;
+use wire::{NodeId, TaskId};
 
 use crate::{config::NodeConfig, task::Task};
 
@@ -80,12 +80,13 @@ impl Home {
         Ok(Conversations::open(&self.join("chats.db"), &DatabaseKey::Raw(&key))?)
     }
 
-    /// The owner's limits.
+    /// The owner's limits for one task; without one, for a task that has no line of its own.
     ///
     /// # Errors
-    /// Never for the presets.
-    pub fn policy(&self) -> anyhow::Result<Policy> {
-        Ok(Policy::preset(self.config.privacy.policy.0)?)
+    /// If `[privacy]` in node.toml makes no policy.
+    pub fn policy(&self, task: Option<TaskId>) -> anyhow::Result<Policy> {
+        let file = self.join("node.toml");
+        self.config.privacy.policy(task).with_context(|| format!("{}", file.display()))
     }
 
     /// The words that the owner wants replaced, one a line of the configured file.

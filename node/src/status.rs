@@ -52,6 +52,17 @@ pub struct Refused {
     pub round: u64,
     /// Why.
     pub why: String,
+    /// The number with which the node would have taken part, where one would.
+    #[serde(default)]
+    pub would_do: Option<String>,
+}
+
+impl Refused {
+    /// As the machine remembers it.
+    pub fn of(refused: &protocol::node::memory::Refused) -> Self {
+        let (why, would_do) = (refused.why.clone(), refused.would_do.clone());
+        Self { round: refused.round.0, why, would_do }
+    }
 }
 
 /// How many events are kept.
@@ -78,4 +89,9 @@ impl Status {
     pub fn read(file: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(file).ok()?).ok()
     }
+}
+
+/// What would do, as the end of a sentence that says why it does not.
+pub fn hint(would_do: Option<&str>) -> String {
+    would_do.map(|would_do| format!(" ({would_do})")).unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use protocol::node::{Record, journal::Journal};
+use protocol::node::{Record, journal::Journal, memory::Memory};
 use serde::{Deserialize, Serialize};
 use store::{ChainFile, Contents, Snapshot};
 use version::{Chain, State};
@@ -40,6 +40,8 @@ pub struct Saved {
     pub state: Option<State>,
     /// The round that was going on.
     pub journal: Option<Journal>,
+    /// What is remembered of earlier rounds.
+    pub memory: Option<Memory>,
 }
 
 /// The open files of a task, while the node runs.
@@ -47,6 +49,7 @@ pub struct TaskFiles {
     chain: ChainFile,
     coordinator: CoordinatorId,
     journal: Snapshot,
+    memory: Snapshot,
     states: Arc<Contents>,
     forks: PathBuf,
 }
@@ -107,11 +110,31 @@ impl Task {
             chain: chain_file,
             coordinator,
             journal: Snapshot::open(&self.path.join("round"))?,
+            memory: Snapshot::open(&self.path.join("memory"))?,
             states: Arc::new(Contents::open(&self.path.join("states"))?),
             forks: self.path.join("forks"),
         };
-        let saved = Saved { state: files.state(&chain)?, journal: files.journal()?, chain };
+        let (state, journal) = (files.state(&chain)?, files.journal()?);
+        let saved = Saved { state, journal, memory: self.memory()?, chain };
         Ok((files, saved))
+    }
+
+    /// What the node remembers of earlier rounds; none before the first.
+    ///
+    /// # Errors
+    /// If the file is damaged.
+    pub fn memory(&self) -> anyhow::Result<Option<Memory>> {
+        let file = self.path.join("memory");
+        if !file.exists() {
+            return Ok(None);
+        }
+        let Some(bytes) = Snapshot::open(&file)?.read()? else { return Ok(None) };
+        wire::decode(&bytes, JOURNAL_LIMIT).map(Some).with_context(|| {
+            format!(
+                "{} is damaged: move it away, and the node forgets whom it knows",
+                file.display()
+            )
+        })
     }
 
     /// Removes what is known of the task; the ledger stays.
@@ -133,6 +156,7 @@ impl TaskFiles {
         match record {
             Record::Ledger(_) => Ok(()),
             Record::Fork(header) => keep_fork(&self.forks, header),
+            Record::Memory(memory) => Ok(self.memory.write(&wire::encode(memory))?),
             Record::Round(journal) => Ok(self.journal.write(&wire::encode(journal))?),
             Record::Chain { headers, state, .. } => {
                 let content = state.as_ref().map(|bytes| self.states.put(bytes)).transpose()?;

@@ -1,5 +1,6 @@
 //! `murmur-simulate`: swarms on one machine, and the making of the base model.
 
+mod estimate;
 mod learning;
 mod pretrain;
 mod processes;
@@ -27,6 +28,7 @@ struct Arguments {
 enum Command {
     /// Train many virtual nodes on this machine, as a scenario says, and report what was learned at what cost
     Learning(learning::Options),
+    Estimate(estimate::Options),
     /// Lay several runs of `learning` over each other on one page
     Report(report::Options),
     /// Run a scenario of `learning` with every combination of some values
@@ -47,6 +49,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let output = Output::new(&arguments.output);
     match arguments.command {
         Command::Learning(options) => learning::run(options, output),
+        Command::Estimate(options) => estimate::run(&options, output),
         Command::Report(options) => report::run(&options, output),
         Command::Sweep(options) => sweep::run(&options, output),
         Command::Processes(options) => processes::run(options, output),

@@ -6,10 +6,14 @@ use std::{
     path::Path,
 };
 
+use audit::{History, LedgerFile, Level};
 use privacy::EntryKind;
 use store::ChainFile;
-use version::Chain;
-use wire::{ContentHash, Genesis, Header, MemberIndex, NodeId, Outcome, Round, Transcript, decode};
+use version::{Chain, State};
+use wire::{
+    ContentHash, Genesis, Header, MemberIndex, NodeId, Outcome, Round, StateHash, Transcript,
+    decode,
+};
 
 use super::swarm::Swarm;
 
@@ -124,4 +128,37 @@ pub fn assert_one_history(swarm: &Swarm, nodes: usize) {
         assert!(common > 0, "node {number} has no history");
         assert_eq!(chain.headers(), &ours.headers()[..common], "node {number} has another history");
     }
+}
+
+/// The auditor, who believes nobody: every sum unmasked again, every version computed again, every ledger beside every
+/// transcript. What a killed node left undone is worth a note, and nothing is a fault.
+pub fn assert_the_audit_holds(swarm: &Swarm, nodes: usize) {
+    let (genesis, chain, states) = (genesis(swarm), coordinator_chain(swarm), states(swarm));
+    let history = History { genesis: &genesis, chain: Some(&chain), states: &states };
+    let transcripts: Vec<(String, Transcript)> = transcripts(swarm)
+        .into_iter()
+        .map(|(round, transcript)| (format!("round {round}"), transcript))
+        .collect();
+    let ledgers: Vec<LedgerFile> = (0..nodes)
+        .map(|number| LedgerFile {
+            name: format!("node {number}"),
+            bytes: fs::read(swarm.node_folder(number).join("ledger")).unwrap(),
+            node: Some(swarm.node_id(number)),
+        })
+        .collect();
+    let found = audit::reconcile(&ledgers, &transcripts, &history, None).findings;
+    assert!(found.worst() < Level::Fault, "{found:#?}");
+    for (round, transcript) in transcripts.iter().filter(|(_, one)| one.record.is_some()) {
+        let found = audit::audit_transcript(transcript, &history).findings;
+        let unmasked = found.of("sum").any(|finding| finding.level == Level::Ok);
+        assert!(unmasked, "the sum of {round} is not unmasked again: {found:#?}");
+    }
+}
+
+/// Every version's state that the coordinator keeps.
+fn states(swarm: &Swarm) -> BTreeMap<StateHash, State> {
+    let folder = swarm.coordinator_folder().join("states");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let states = files.filter_map(|file| State::decode(&fs::read(file).ok()?).ok());
+    states.map(|state| (state.hash(), state)).collect()
 }

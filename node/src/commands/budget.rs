@@ -1,69 +1,202 @@
-//! `murmur-node budget`: what has been spent, of what, and what it means in words.
+//! `murmur-node budget`: what has been spent, of what, what it means in words, what this node accepts,
+//! and what it has refused.
 
 use std::path::Path;
 
 use grid::Q40;
-use privacy::{Budget, EntryKind, read_ledger, zcdp_epsilon};
+use privacy::{Budget, Entry, EntryKind, MEANINGFUL_EPSILON, read_ledger, zcdp_epsilon};
 use program::{Exit, Output, Paint, paint};
-use protocol::policy::DELTA;
+use protocol::{Policy, node::memory::Refused};
 use report::{Column, Table};
-use serde_json::json;
+use serde::Serialize;
+use wire::TaskId;
 
-use crate::home::Home;
+use crate::{home::Home, status::hint};
 
-/// The most ε that still means something to the person behind a node.
-const MEANINGFUL: f64 = 20.0;
+/// What is printed with `--json`.
+#[derive(Serialize)]
+struct Answer {
+    policy: String,
+    budget_epsilon: Option<f64>,
+    delta: f64,
+    rho: f64,
+    rho_budget: Option<f64>,
+    epsilon: f64,
+    charges: usize,
+    penalties: usize,
+    unit: &'static str,
+    amplification: &'static str,
+    verdict: String,
+    swarms: Vec<Swarm>,
+    /// What this node accepts, by the names of `node.toml`.
+    limits: Vec<(&'static str, String)>,
+    /// The last refused rounds, the newest last.
+    refused: Vec<RefusedRound>,
+}
+
+/// What one swarm has cost.
+#[derive(Serialize)]
+struct Swarm {
+    task: String,
+    /// Its name; none if it was left.
+    name: Option<String>,
+    participations: usize,
+    rho: f64,
+    epsilon: f64,
+    budget_epsilon: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct RefusedRound {
+    swarm: String,
+    round: u64,
+    why: String,
+    would_do: Option<String>,
+}
+
+const UNIT: &str = "one node's whole contribution, replaced by zeros";
 
 /// Runs the command.
 ///
 /// # Errors
-/// If the ledger is damaged.
+/// If the ledger or the configuration is damaged.
 pub fn run(folder: &Path, output: Output) -> anyhow::Result<Exit> {
     let home = Home::open(folder)?;
+    let answer = answer(&home)?;
+    output.answer(&answer, told)?;
+    Ok(Exit::Success)
+}
+
+fn answer(home: &Home) -> anyhow::Result<Answer> {
     let file = home.join("ledger");
     let bytes = if file.exists() { std::fs::read(&file)? } else { Vec::new() };
-    let reading = read_ledger(&bytes, home.id()?)?;
-    let policy = home.policy()?;
-    let spent = reading.entries.iter().fold(Q40::ZERO, |sum, entry| sum.saturating_add(entry.rho));
-    let epsilon = zcdp_epsilon(spent, DELTA)?;
-    let verdict = verdict(epsilon, reading.entries.len());
-    let charges =
-        reading.entries.iter().filter(|e| matches!(e.kind, EntryKind::Charged { .. })).count();
-    let answer = json!({
-        "policy": policy.preset.to_string(),
-        "budget_epsilon": policy.preset.epsilon(),
-        "delta": DELTA,
-        "rho": spent.to_f64(),
-        "rho_budget": policy.lifetime.rho().map(Q40::to_f64),
-        "epsilon": epsilon,
-        "charges": charges,
-        "penalties": reading.entries.len() - charges,
-        "unit": "one node's whole contribution, replaced by zeros",
-        "amplification": "none",
-        "verdict": verdict,
-    });
-    output.answer(&answer, |_| {
-        let limit = match policy.lifetime {
-            Budget::Unlimited => paint(Paint::Red, "no budget (policy none)"),
-            Budget::Limited { .. } => format!(
-                "{} of ρ = {:.6} (ε = {} at δ = {DELTA:e})",
-                policy.preset,
-                policy.lifetime.rho().map_or(0.0, Q40::to_f64),
-                policy.preset.epsilon().unwrap_or(f64::INFINITY),
-            ),
-        };
-        let table = Table::new([Column::text("privacy"), Column::number("value")])
-            .row(["policy".to_owned(), limit])
-            .row(["spent, ρ".to_owned(), format!("{:.6}", spent.to_f64())])
-            .row([format!("spent, ε at δ = {DELTA:e}"), format!("{epsilon:.3}")])
-            .row(["charged rounds".to_owned(), charges.to_string()])
-            .row(["penalties".to_owned(), (reading.entries.len() - charges).to_string()]);
-        format!(
-            "{}\nUnit: this node's whole contribution (all its conversations, on this device) replaced by zeros; no amplification is claimed. Holds against a coordinator and other nodes as long as the masks hold and the planned number of honest nodes add their noise; the same chats on two devices add up.\n{verdict}",
-            table.for_terminal()
-        )
-    })?;
-    Ok(Exit::Success)
+    let entries = read_ledger(&bytes, home.id()?)?.entries;
+    let tasks = home.tasks()?;
+    let policy = home.policy(tasks.first().map(|task| task.id()))?;
+    let spent = entries.iter().fold(Q40::ZERO, |sum, entry| sum.saturating_add(entry.rho));
+    let epsilon = zcdp_epsilon(spent, policy.delta)?;
+    let charges = entries.iter().filter(|e| matches!(e.kind, EntryKind::Charged { .. })).count();
+    let mut refused = Vec::new();
+    for task in &tasks {
+        let memory = task.memory()?.unwrap_or_default();
+        refused.extend(memory.refused().map(|one| refused_round(&task.joined.genesis.name, one)));
+    }
+    Ok(Answer {
+        policy: policy.preset.to_string(),
+        budget_epsilon: epsilon_of(&policy.lifetime)?,
+        delta: policy.delta,
+        rho: spent.to_f64(),
+        rho_budget: policy.lifetime.rho().map(Q40::to_f64),
+        epsilon,
+        charges,
+        penalties: entries.len() - charges,
+        unit: UNIT,
+        amplification: "none",
+        verdict: verdict(epsilon, entries.len()),
+        swarms: swarms(home, &entries)?,
+        limits: limits(&policy),
+        refused,
+    })
+}
+
+/// The ε that a budget holds, at its δ.
+fn epsilon_of(budget: &Budget) -> anyhow::Result<Option<f64>> {
+    match *budget {
+        Budget::Limited { rho, delta } => Ok(Some(zcdp_epsilon(rho, delta)?)),
+        Budget::Unlimited => Ok(None),
+    }
+}
+
+fn swarms(home: &Home, entries: &[Entry]) -> anyhow::Result<Vec<Swarm>> {
+    let joined = home.tasks()?;
+    let mut tasks: Vec<TaskId> = joined.iter().map(|task| task.id()).collect();
+    tasks.extend(entries.iter().filter_map(|entry| Some(entry.place?.task)));
+    tasks.sort();
+    tasks.dedup();
+    let swarm = |task: TaskId| {
+        let own = entries.iter().filter(|e| e.place.is_none_or(|place| place.task == task));
+        let spent = own.clone().fold(Q40::ZERO, |sum, entry| sum.saturating_add(entry.rho));
+        let policy = home.policy(Some(task))?;
+        let known = joined.iter().find(|joined| joined.id() == task);
+        Ok(Swarm {
+            task: task.to_string(),
+            name: known.map(|joined| joined.joined.genesis.name.clone()),
+            participations: own.count(),
+            rho: spent.to_f64(),
+            epsilon: zcdp_epsilon(spent, policy.delta)?,
+            budget_epsilon: epsilon_of(&policy.task)?,
+        })
+    };
+    tasks.into_iter().map(swarm).collect()
+}
+
+fn refused_round(swarm: &str, refused: &Refused) -> RefusedRound {
+    let (why, would_do) = (refused.why.clone(), refused.would_do.clone());
+    RefusedRound { swarm: swarm.to_owned(), round: refused.round.0, why, would_do }
+}
+
+/// Every limit with the name that it has in `node.toml`.
+fn limits(policy: &Policy) -> Vec<(&'static str, String)> {
+    let (corrupt, of) = policy.corrupt_min;
+    let rho = match policy.rho_per_round_max {
+        Q40::MAXIMUM => "no limit".to_owned(),
+        rho => format!("{:.6}", rho.to_f64()),
+    };
+    let participations = policy.participations_max;
+    vec![
+        ("rho_per_round_max", rho),
+        ("corrupt_min", format!("{corrupt}/{of}")),
+        ("cohort_min", policy.cohort_min.to_string()),
+        ("survivors_min", policy.survivors_min.to_string()),
+        ("own_noise_min", policy.own_noise_min.to_string()),
+        ("familiar_min", policy.familiar_min.to_string()),
+        ("participations_max", participations.map_or("no limit".into(), |most| most.to_string())),
+        ("separation_min", policy.separation_min.to_string()),
+        ("unfinished_max", policy.unfinished_max.to_string()),
+        ("attempts_per_day_max", policy.attempts_per_day_max.to_string()),
+        ("clip_max", policy.clip_max.to_f64().to_string()),
+        ("dimension_max", policy.dimension_max.to_string()),
+        ("steps_max", policy.steps_max.to_string()),
+        ("batch_tokens_max", policy.batch_tokens_max.to_string()),
+        ("random_window_ms_min", policy.random_window_ms_min.to_string()),
+        ("window_ms_max", policy.window_ms_max.to_string()),
+    ]
+}
+
+fn told(answer: &Answer) -> String {
+    let Answer { delta, epsilon, .. } = answer;
+    let limit = match (answer.rho_budget, answer.budget_epsilon) {
+        (Some(rho), Some(epsilon)) => {
+            format!("{} of ρ = {rho:.6} (ε = {epsilon:.3} at δ = {delta:e})", answer.policy)
+        }
+        _ => paint(Paint::Red, "no budget (policy none)"),
+    };
+    let mut table = Table::new([Column::text("privacy"), Column::number("value")])
+        .row(["policy".to_owned(), limit])
+        .row(["spent, ρ".to_owned(), format!("{:.6}", answer.rho)])
+        .row([format!("spent, ε at δ = {delta:e}"), format!("{epsilon:.3}")])
+        .row(["charged rounds".to_owned(), answer.charges.to_string()])
+        .row(["penalties".to_owned(), answer.penalties.to_string()]);
+    for swarm in &answer.swarms {
+        let name = swarm.name.as_deref().unwrap_or("a swarm that was left");
+        let of = swarm.budget_epsilon.map_or(String::new(), |most| format!(" of {most:.3}"));
+        let spent = format!("{} rounds, ε = {:.3}{of}", swarm.participations, swarm.epsilon);
+        table = table.row([format!("{name} ({})", swarm.task), spent]);
+    }
+    let accepts =
+        answer.limits.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>();
+    let refused: String = answer.refused.iter().rev().take(5).rev().map(told_refused).collect();
+    format!(
+        "{}\nUnit: this node's whole contribution (all its conversations, on this device) replaced by zeros; no amplification is claimed. Holds against a coordinator and other nodes as long as the masks hold and the planned number of honest nodes add their noise; the same chats on two devices add up. A ledger restored from a backup cannot be noticed here: it is charged for what it lacks as soon as somebody present shows a later head of it, and never if nobody does.\n{}\nThis node accepts ([privacy.limits] in node.toml): {}.{refused}",
+        table.for_terminal(),
+        answer.verdict,
+        accepts.join(", ")
+    )
+}
+
+fn told_refused(refused: &RefusedRound) -> String {
+    let RefusedRound { swarm, round, why, would_do } = refused;
+    format!("\nRefused, {swarm}, round {round}: {why}{}", hint(would_do.as_deref()))
 }
 
 /// What an ε means, honestly.
@@ -71,7 +204,7 @@ fn verdict(epsilon: f64, entries: usize) -> String {
     if entries == 0 {
         return "Nothing has been spent.".into();
     }
-    if epsilon > MEANINGFUL {
+    if epsilon > MEANINGFUL_EPSILON {
         return format!(
             "There is NO MEANINGFUL GUARANTEE at ε = {epsilon:.0}: what protects these conversations is that only sums are seen, not the noise."
         );

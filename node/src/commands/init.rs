@@ -4,14 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use program::{Exit, Output, Paint, paint};
-use protocol::Preset;
+use protocol::{Choices, Preset};
 use serde_json::json;
 use store::{Conversations, DatabaseKey, Folder, keyfile};
 
-use crate::config::{
-    ConversationsConfig, ModelConfig, NetworkConfig, NodeConfig, PolicyName, PrivacyConfig,
-    TrainingConfig,
-};
+use crate::config::{ConversationsConfig, ModelConfig, NetworkConfig, NodeConfig, TrainingConfig};
 
 /// Creates the node's private folder. Nothing is sent anywhere.
 #[derive(clap::Args)]
@@ -46,7 +43,7 @@ pub fn run(folder: &Path, options: Options, output: Output) -> anyhow::Result<Ex
     Conversations::open(&home.join("chats.db"), &DatabaseKey::Raw(&chats))?;
     let config = NodeConfig {
         model: ModelConfig { folder: model },
-        privacy: PrivacyConfig { policy: PolicyName(options.policy) },
+        privacy: Choices::preset(options.policy),
         training: TrainingConfig::default(),
         conversations: ConversationsConfig::default(),
         network: NetworkConfig::default(),

@@ -6,7 +6,10 @@ use program::{Exit, Output, human};
 use serde_json::json;
 use store::{Folder, StoreError};
 
-use crate::{home::Home, status::Status};
+use crate::{
+    home::Home,
+    status::{Status, hint},
+};
 
 /// Runs the command.
 ///
@@ -52,7 +55,8 @@ fn told(running: bool, paused: bool, status: Option<&Status>) -> String {
         ),
     ];
     if let Some(refused) = &status.refused {
-        lines.push(format!("refused   round {}: {}", refused.round, refused.why));
+        let hint = hint(refused.would_do.as_deref());
+        lines.push(format!("refused   round {}: {}{hint}", refused.round, refused.why));
     }
     if let Some(first) = status.forks.first() {
         let count = human::plural(status.forks.len() as u64, "header");

@@ -6,9 +6,10 @@ use std::{
 };
 
 use network::{Event as NetworkEvent, Events, Handle, PeerKey, Reply, Role};
+use privacy::Ledger;
 use program::{Exit, Output, Shutdown, note};
 use protocol::{
-    Node, Time,
+    Node, Policy, Time,
     node::{Effect, Input, NodeStart},
 };
 use store::Folder;
@@ -23,7 +24,11 @@ use super::{
     recover::open_ledger,
     trainer::Trainer,
 };
-use crate::{home::Home, status::Status, task::Task};
+use crate::{
+    home::Home,
+    status::{Refused, Status},
+    task::{Saved, Task},
+};
 
 /// How often files that other commands write are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -76,11 +81,11 @@ impl Running {
         let _ = std::fs::remove_file(home.join("paused"));
         let key = home.key()?;
         let (files, saved) = task.files()?;
-        let policy = home.policy()?;
+        let policy = home.policy(Some(task.id()))?;
         let now = now();
         let (ledger_file, ledger, told) = open_ledger(
             &home.join("ledger"),
-            key.clone(),
+            key,
             policy.limits(),
             task.id(),
             saved.journal.as_ref(),
@@ -94,8 +99,7 @@ impl Running {
         let coordinator = peer(genesis.coordinator);
         let mut effects = Vec::new();
         let has_conversations = home.conversations()?.counts()?.training > 0;
-        let (chain, state, journal) = (saved.chain, saved.state, saved.journal);
-        let start = NodeStart { key, policy, ledger, chain, state, journal, has_conversations };
+        let start = node_start(&home, saved, policy, ledger, has_conversations)?;
         let machine = Node::start(start, &mut effects);
         let fetcher = Fetcher {
             network: network.clone(),
@@ -169,12 +173,19 @@ impl Running {
 
     fn handle(&mut self, input: Input) -> anyhow::Result<()> {
         let before = self.machine.ledger().entries().len();
+        let head = self.machine.chain().head();
         let mut effects = Vec::new();
         self.machine.handle(input, now(), &mut effects);
         self.performer.perform(effects)?;
         if self.machine.ledger().entries().len() > before {
             let head = self.machine.ledger().head(self.machine.chain().task());
             self.performer.gossip(Gossip::LedgerHead(head.signed().clone()));
+        }
+        // What this node holds for history, so that others see it if they were told another one.
+        if let Some(last) = self.machine.chain().headers().last()
+            && self.machine.chain().head() != head
+        {
+            self.performer.gossip(Gossip::Head(last.clone()));
         }
         self.write_status()
     }
@@ -302,11 +313,25 @@ impl Running {
     }
 }
 
+/// What the machine starts from.
+fn node_start(
+    home: &Home,
+    saved: Saved,
+    policy: Policy,
+    ledger: Ledger,
+    has_conversations: bool,
+) -> anyhow::Result<NodeStart> {
+    let Saved { chain, state, journal, memory } = saved;
+    let (key, sampler) = (home.key()?, home.config.privacy.sampler);
+    Ok(NodeStart { key, policy, ledger, chain, state, journal, memory, sampler, has_conversations })
+}
+
 /// What is known before anything has happened.
 fn first_status(machine: &Node) -> Status {
     Status {
         node: machine.id().to_string(),
         process: std::process::id(),
+        refused: machine.memory().refused().last().map(Refused::of),
         task: machine.chain().genesis().name.clone(),
         ..Status::default()
     }

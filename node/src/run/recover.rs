@@ -24,7 +24,8 @@ pub(crate) fn open_ledger(
 ) -> anyhow::Result<(LedgerFile, Ledger, Option<String>)> {
     let (file, bytes) = LedgerFile::open(path)?;
     let node = NodeId(key.verifying_key().to_bytes());
-    let saved = proved(&bytes, node, task, journal);
+    let prepared = journal.and_then(Journal::contribution).map(|contribution| contribution.hash());
+    let saved = proved(&bytes, node, task, prepared);
     let (ledger, recovery) = Ledger::open(&bytes, key, limits, saved, now_ms)
         .with_context(|| format!("the ledger {} cannot be trusted", path.display()))?;
     let Some(replacement) = recovery.replacement else { return Ok((file, ledger, None)) };
@@ -44,13 +45,14 @@ pub(crate) fn open_ledger(
 
 /// A contribution is persisted before its ledger entry and sent after it. So a persisted
 /// contribution that no whole entry names was not sent, and the torn entry can only be its own.
-fn proved(bytes: &[u8], node: NodeId, task: TaskId, journal: Option<&Journal>) -> SavedState {
+fn proved(bytes: &[u8], node: NodeId, task: TaskId, prepared: Option<ContentHash>) -> SavedState {
     let unknown = SavedState::Unknown { task: Some(task) };
-    let Some(contribution) = journal.and_then(Journal::contribution) else { return unknown };
-    let Ok(reading) = read_ledger(bytes, node) else { return unknown };
-    let hash: ContentHash = contribution.hash();
+    let (Some(hash), Ok(reading)) = (prepared, read_ledger(bytes, node)) else { return unknown };
     let named = reading.entries.iter().any(|entry| {
         matches!(&entry.kind, EntryKind::Charged { contribution, .. } if *contribution == hash)
     });
     if named { unknown } else { SavedState::NothingSent }
 }
+
+#[cfg(test)]
+mod faults;

@@ -8,8 +8,9 @@ use crate::status::{Refused, Status};
 pub(super) fn tell(event: &Event, status: &mut Status) -> String {
     let line = line(event);
     match event {
-        Event::Refused { round, why } => {
-            status.refused = Some(Refused { round: round.0, why: why.to_string() });
+        Event::Refused { round, why, would_do } => {
+            let (why, would_do) = (why.to_string(), would_do.clone());
+            status.refused = Some(Refused { round: round.0, why, would_do });
         }
         Event::Contributed { .. } => status.contributions += 1,
         _ => {}
@@ -20,7 +21,9 @@ pub(super) fn tell(event: &Event, status: &mut Status) -> String {
 
 fn line(event: &Event) -> String {
     match event {
-        Event::Refused { round, why } => format!("round {round}: refused: {why}"),
+        Event::Refused { round, why, would_do } => {
+            format!("round {round}: refused: {why}{}", crate::status::hint(would_do.as_deref()))
+        }
         Event::Began { round, rho } => format!("round {round}: training (it will cost ρ = {rho})"),
         Event::Contributed { round, rho } => {
             format!("round {round}: charged ρ = {rho}, contribution sent")

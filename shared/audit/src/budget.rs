@@ -1,70 +1,10 @@
-//! What was spent, or would be, against each adversary: the table that a single ε would hide.
+//! What was spent, or would be, against each adversary: the table is [`privacy`]'s, its curves and plans are read here.
 
-use grid::{Modulus, Q32, Q40, Ratio, RotationSeed};
+use grid::{Modulus, Q32, Ratio, RotationSeed};
 use privacy::{
-    Adversary, ChargeTerms, Entry, EntryKind, Grid, MEANINGFUL_EPSILON, PrivacyError, exposure,
-    gaussian_mu, zcdp_epsilon,
+    Adversary, ChargeTerms, Entry, Grid, MEANINGFUL_EPSILON, PrivacyError, exposure, zcdp_epsilon,
 };
-use serde::Serialize;
 use wire::{Checked, Plan};
-
-/// One adversary's line.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Line {
-    /// The adversary, by a name that scripts may rely on.
-    pub adversary: &'static str,
-    /// The adversary, for people.
-    pub who: String,
-    /// How many shares of noise protect the node: fewest and most over the rounds; none where noise is not what
-    /// protects.
-    pub shares: Option<(u32, u32)>,
-    /// ρ over all rounds; none where noise is not what protects.
-    pub rho: Option<f64>,
-    /// √(2ρ): the Gaussian equivalent.
-    pub mu: Option<f64>,
-    /// ε at the δ asked for, from ρ. None where noise is not what protects, and where ρ is beyond all numbers.
-    pub epsilon: Option<f64>,
-    /// Whether ε is one that a person could use.
-    pub meaningful: bool,
-    /// What it means.
-    pub words: String,
-}
-
-/// The table of a ledger.
-///
-/// # Errors
-/// [`PrivacyError::OutOfRange`] unless 0 < δ < 1.
-pub fn budget_of_ledger(entries: &[Entry], delta: f64) -> Result<Vec<Line>, PrivacyError> {
-    let honest: Vec<u32> = entries
-        .iter()
-        .filter_map(|entry| match &entry.kind {
-            EntryKind::Charged { terms, .. } => Some(terms.honest),
-            EntryKind::Penalty(_) => None,
-        })
-        .collect();
-    let line = |adversary: Adversary| {
-        let sums = exposure(entries, adversary);
-        let rho = sums.map(|sums| sums.last().copied().unwrap_or(Q40::ZERO));
-        line(adversary, &honest, rho, delta)
-    };
-    Adversary::ALL.into_iter().map(line).collect()
-}
-
-/// The table of `rounds` contributions under the same terms.
-///
-/// # Errors
-/// As [`budget_of_ledger`].
-pub fn budget_of_terms(
-    terms: &ChargeTerms,
-    rounds: u64,
-    delta: f64,
-) -> Result<Vec<Line>, PrivacyError> {
-    let line = |adversary| {
-        let rho = terms.rho_facing(adversary).map(|rho| rho.saturating_mul(rounds));
-        line(adversary, &[terms.honest], rho, delta)
-    };
-    Adversary::ALL.into_iter().map(line).collect()
-}
 
 /// What a contribution to this plan costs, computed from its integers as a node does.
 ///
@@ -109,62 +49,4 @@ pub fn curves(entries: &[Entry], delta: f64) -> Vec<(String, Vec<(f64, f64)>)> {
         curves.push((adversary.to_string(), points));
     }
     curves
-}
-
-fn line(
-    adversary: Adversary,
-    honest: &[u32],
-    rho: Option<Q40>,
-    delta: f64,
-) -> Result<Line, PrivacyError> {
-    let left: Vec<u32> = honest.iter().filter_map(|&n| adversary.shares_left(n)).collect();
-    let shares = left.iter().min().copied().zip(left.iter().max().copied());
-    let epsilon = rho.map(|rho| zcdp_epsilon(rho, delta)).transpose()?;
-    let finite = rho.filter(|&rho| rho != Q40::MAXIMUM);
-    Ok(Line {
-        adversary: adversary.name(),
-        who: adversary.to_string(),
-        shares,
-        rho: finite.map(Q40::to_f64_up),
-        mu: finite.map(gaussian_mu),
-        epsilon: epsilon.filter(|epsilon| epsilon.is_finite()),
-        meaningful: epsilon.is_some_and(|epsilon| epsilon <= MEANINGFUL_EPSILON),
-        words: words(adversary, epsilon),
-    })
-}
-
-fn words(adversary: Adversary, epsilon: Option<f64>) -> String {
-    let Some(epsilon) = epsilon else {
-        return "what is sent is encrypted; that, when and how much this device sends is NOT COVERED".into();
-    };
-    let meaning = if epsilon > MEANINGFUL_EPSILON {
-        "NO MEANINGFUL GUARANTEE".to_owned()
-    } else {
-        format!("odds about this node change by at most a factor of {:.3}", epsilon.exp())
-    };
-    match caveat(adversary) {
-        "" => meaning,
-        caveat => format!("{meaning}; {caveat}"),
-    }
-}
-
-/// What a line rests on besides noise.
-fn caveat(adversary: Adversary) -> &'static str {
-    match adversary {
-        Adversary::HalfColluding => {
-            "and only while they do no more than look: beyond the plan's γ, a coordinator that lies to the others as \
-             well takes the masks off"
-        }
-        Adversary::NineTenthsColluding => {
-            "they hold enough shares to take the masks off: only this node's own noise is left"
-        }
-        Adversary::InventedNodes => {
-            "nobody else's noise is real: members come by the coordinator's own invites"
-        }
-        Adversary::MasksBroken => "only this node's own noise is left",
-        Adversary::Downloader
-        | Adversary::Coordinator
-        | Adversary::NoiseMissing
-        | Adversary::NetworkObserver => "",
-    }
 }

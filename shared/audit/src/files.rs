@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use audit::read_chain_file;
 use program::UsageError;
-use protocol::Policy;
-use serde::{Serialize, de::DeserializeOwned};
+use protocol::{Choices, Policy, Preset};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use version::{Chain, State};
 use wire::{Genesis, NodeId, StateHash};
 
@@ -34,14 +34,28 @@ pub fn parse_node(text: &str) -> Result<NodeId, String> {
     })
 }
 
-/// A policy by the name of its preset.
+/// A policy: by the name of its preset, or as its owner wrote it into a `node.toml`.
 ///
 /// # Errors
-/// If there is none of this name.
+/// If there is none of this name, and the file makes none.
 pub fn parse_policy(name: &str) -> Result<Policy, String> {
-    let preset =
-        name.parse().map_err(|error: protocol::policy::UnknownPreset| error.to_string())?;
-    Policy::preset(preset).map_err(|error| error.to_string())
+    match name.parse::<Preset>() {
+        Ok(preset) => Policy::preset(preset).map_err(|error| error.to_string()),
+        Err(unknown) if !Path::new(name).is_file() => {
+            Err(format!("{unknown}; or name the owner's node.toml"))
+        }
+        Err(_) => {
+            let owners: OwnersFile =
+                program::load_toml(Path::new(name)).map_err(|error| error.to_string())?;
+            owners.privacy.policy(None).map_err(|error| format!("{name}: {error}"))
+        }
+    }
+}
+
+/// Of a `node.toml`, what an audit asks for.
+#[derive(Deserialize)]
+struct OwnersFile {
+    privacy: Choices,
 }
 
 /// δ.

@@ -12,7 +12,7 @@
 //! simulator will feed it measured attacks.
 //!
 //! Reading order: [`finding`](Findings) → [`exact`](ExactRho) → [`ledger`](audit_ledger) → [`round`](audit_round) →
-//! [`reconcile`]; beside them [`budget`](budget_of_ledger),
+//! [`reconcile`]; beside them [`budget`](curves),
 //! and [`selftest`].
 
 mod budget;
@@ -24,11 +24,12 @@ mod reconcile;
 mod round;
 mod selftest;
 
-pub use budget::{Line, budget_of_ledger, budget_of_terms, curves, terms_of_plan};
+pub use budget::{curves, terms_of_plan};
 pub use chain_file::{ChainFileError, read_chain_file};
 pub use exact::ExactRho;
 pub use finding::{Finding, Findings, Level};
 pub use ledger::{LedgerAudit, Spending, TaskSpending, audit_ledger};
+pub use privacy::{Line, budget_of_ledger, budget_of_terms};
 pub use reconcile::{LedgerFile, Reconciliation, Row, reconcile};
 pub use round::{History, RoundAudit, audit_round, audit_transcript};
 pub use selftest::{CHECKS, Check, SelfTest, check, selftest};

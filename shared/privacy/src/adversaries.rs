@@ -4,11 +4,15 @@
 //! protected by fewer shares of noise, at worst by the node's own alone, and costs more. No share is counted here that
 //! the charge did not count on, so that every line is an upper bound.
 
+mod table;
+
 use std::collections::BTreeMap;
 
 use grid::Q40;
 
 use crate::{ChargeTerms, Entry, EntryKind};
+
+pub use table::{Line, budget_of_ledger, budget_of_terms};
 
 /// Above this ε a guarantee is none that a person could use: the odds about them may change by a factor of e^20, some
 /// hundred million. Every report says so in words.

@@ -292,6 +292,16 @@ impl Ledger {
         self.chain.spent(task)
     }
 
+    /// How often this node has taken part in a task: its charges, and every entry that a penalty stands for.
+    pub fn participations(&self, task: TaskId) -> u64 {
+        self.chain.participations(task)
+    }
+
+    /// The last round of a task that was charged.
+    pub fn last_round(&self, task: TaskId) -> Option<Round> {
+        self.chain.task(task).last_round
+    }
+
     /// All tasks with an entry.
     pub fn tasks(&self) -> impl Iterator<Item = TaskId> {
         self.chain.tasks()

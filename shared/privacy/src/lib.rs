@@ -10,7 +10,8 @@
 //!
 //! the charge of a release ([`ChargeTerms::rho`], zero-concentrated differential privacy), its
 //! conversion to (ε, δ) ([`zcdp_epsilon`]), the ε of other people's noise by several accountants
-//! ([`accounting`]), budgets, and the bytes of the [`Ledger`] with their
+//! ([`accounting`]), what a swarm would cost and whether it would learn, before any data
+//! is touched ([`estimate`]), budgets, and the bytes of the [`Ledger`] with their
 //! recovery after a crash ([`Ledger::open`]).
 //!
 //! What it never does: it opens no file and no socket, reads no clock, holds no text, and never takes
@@ -38,6 +39,7 @@ mod charge;
 mod clip;
 mod conversion;
 mod error;
+mod estimate;
 mod gaussian;
 mod ledger;
 mod noise;
@@ -45,12 +47,15 @@ mod quantize;
 mod release;
 mod signal;
 
-pub use adversaries::{Adversary, MEANINGFUL_EPSILON, exposure};
+pub use adversaries::{
+    Adversary, Line, MEANINGFUL_EPSILON, budget_of_ledger, budget_of_terms, exposure,
+};
 pub use budget::Budget;
 pub use charge::{ChargeTerms, SIGMA_MINIMUM, sigma_for};
 pub use clip::Clipped;
 pub use conversion::{zcdp_delta, zcdp_epsilon, zcdp_rho};
 pub use error::PrivacyError;
+pub use estimate::{Estimate, EstimateError, Pace, Part, Solved, Wish, estimate};
 pub use gaussian::{gaussian_delta, gaussian_epsilon, gaussian_mu};
 pub use ledger::{
     Charge, Entry, EntryBytes, EntryKind, Fault, Ledger, LedgerError, Limits, PenaltyReason, Place,

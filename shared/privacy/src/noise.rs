@@ -24,6 +24,7 @@ use grid::Ratio;
 use opendp::traits::samplers::sample_discrete_gaussian;
 use rand::{TryRng, rngs::SysRng};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::PrivacyError;
@@ -31,7 +32,8 @@ use blocks::BlockSampler;
 use keystream::Keystream;
 
 /// Who draws the noise.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Sampler {
     /// A table of blocks, rejection within a block: tens of millions of samples a second and core.
     #[default]

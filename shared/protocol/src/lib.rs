@@ -26,6 +26,6 @@ mod time;
 pub use coordinator::Coordinator;
 pub use job::Entropy;
 pub use node::Node;
-pub use policy::{Policy, Preset, Refusal};
+pub use policy::{Choices, Policy, Preset, Refusal};
 pub use rejection::Rejection;
 pub use time::{Instant, Time};

@@ -11,6 +11,7 @@
 //! charged before the instant of sending. What was answered once is only ever answered with the
 //! same bytes again ([`journal`]); after a restart that is all that happens in a round.
 
+mod accepting;
 mod advertising;
 mod agreeing;
 mod confirming;
@@ -20,16 +21,20 @@ mod dealing;
 mod effect;
 mod history;
 pub mod journal;
+pub mod memory;
 mod seen;
 mod training;
 
+use std::collections::BTreeSet;
+
 use ed25519_dalek::SigningKey;
-use privacy::Ledger;
+use privacy::{EntryKind, Ledger, Sampler};
 use wire::{
     Checked, Genesis, Header, LedgerHead, NodeId, Plan, RecordHash, Round, RoundRecord, Signed,
     ToNode,
 };
 
+pub use accepting::Declined;
 use advertising::{Advertising, AwaitingRoster, Keying};
 use agreeing::{AwaitingAgreements, AwaitingResult, AwaitingSurvivors};
 pub(crate) use confirming::inbox_leaf;
@@ -40,10 +45,11 @@ use dealing::Dealing;
 pub use effect::{Effect, Event, Input, Job, Output, Record, TrainOrder, Trained};
 use history::History;
 use journal::{Journal, Repeat};
+use memory::Memory;
 use seen::Seen;
 use training::Training;
 
-use crate::{policy::Policy, policy::Refusal, rejection::Rejection, terms::Terms, time::Time};
+use crate::{policy::Policy, rejection::Rejection, time::Time};
 
 /// What a node machine is made from: at the first start, and from saved state at every later one.
 pub struct NodeStart {
@@ -59,6 +65,10 @@ pub struct NodeStart {
     pub state: Option<version::State>,
     /// The round that was going on, as last persisted.
     pub journal: Option<Journal>,
+    /// What it remembers of earlier rounds, as last persisted.
+    pub memory: Option<Memory>,
+    /// Who draws its noise.
+    pub sampler: Sampler,
     /// Whether there is anything to train on.
     pub has_conversations: bool,
 }
@@ -71,12 +81,14 @@ pub struct Node {
     ledger: Ledger,
     history: History,
     journal: Journal,
+    memory: Memory,
     trained: Option<Trained>,
     seen: Seen,
     /// A plan that builds on steps of the chain, or on a state, that are being fetched.
     pending: Option<Checked<Plan>>,
     phase: Phase,
     paused: bool,
+    sampler: Sampler,
     has_conversations: bool,
 }
 
@@ -100,7 +112,8 @@ enum Phase {
 impl Node {
     /// Starts or restarts a node. The effects resend what was on its way when it stopped.
     pub fn start(start: NodeStart, effects: &mut Vec<Effect>) -> Self {
-        let NodeStart { key, policy, ledger, chain, state, journal, has_conversations } = start;
+        let NodeStart { key, policy, ledger, chain, state, journal, memory, .. } = start;
+        let NodeStart { sampler, has_conversations, .. } = start;
         let id = NodeId(key.verifying_key().to_bytes());
         let history = History::new(chain, state);
         let mut journal = journal.unwrap_or_default();
@@ -109,6 +122,10 @@ impl Node {
         let ended = ending.is_some_and(|summed| journal.end(summed));
         if dropped || ended {
             effects.push(Effect::Persist(Record::Round(journal.clone())));
+        }
+        let mut memory = memory.unwrap_or_default();
+        if ledger.entries().last().is_some_and(|e| matches!(e.kind, EntryKind::Penalty(_))) {
+            memory.lose(journal.round());
         }
         effects.extend(journal.answers().map(|message| Effect::Send(message.clone())));
         match history.is_joining() {
@@ -122,11 +139,13 @@ impl Node {
             ledger,
             history,
             journal,
+            memory,
             trained: None,
             seen: Seen::default(),
             pending: None,
             phase: Phase::Waiting,
             paused: false,
+            sampler,
             has_conversations,
         }
     }
@@ -184,6 +203,11 @@ impl Node {
         &self.policy
     }
 
+    /// What the node remembers of earlier rounds, for `status` and `budget`.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// What the node waits for, for `status`.
     pub fn waits_for(&self) -> &'static str {
         match &self.phase {
@@ -211,8 +235,9 @@ impl Node {
         match message {
             ToNode::Plan(plan) => self.consider(&plan, now, effects),
             ToNode::Result(result) => {
-                let outcome = self.history.follow(&result, effects);
-                self.reject_if(outcome.rejection, effects);
+                let mut outcome = self.history.follow(&result, effects);
+                self.reject_if(outcome.rejection.take(), effects);
+                self.meet(std::mem::take(&mut outcome.met), effects);
                 if outcome.ends(self.journal.round()) {
                     let own = outcome.round == Some(self.journal.round());
                     self.end_round(outcome.summed && own, effects);
@@ -226,43 +251,6 @@ impl Node {
                 Repeat::Same(answer) => effects.push(Effect::Send(answer)),
                 Repeat::Contradicts => effects.push(Effect::Reject(Rejection::Contradiction)),
             },
-        }
-    }
-
-    /// Phase 0: holds a plan against the chain, the policy and the budget.
-    fn consider(&mut self, signed: &Signed<Plan>, now: Time, effects: &mut Vec<Effect>) {
-        if signed.hash::<wire::PlanHash>() == self.journal.plan() {
-            effects.extend(self.journal.answers().map(|answer| Effect::Send(answer.clone())));
-            return;
-        }
-        let plan = match signed.check(self.genesis().coordinator) {
-            Ok(plan) => plan,
-            Err(error) => return effects.push(Effect::Reject(error.into())),
-        };
-        if plan.round <= self.journal.round() || plan.round <= self.history.chain().last_round() {
-            return effects.push(Effect::Reject(Rejection::OtherRound));
-        }
-        if plan.head != self.history.chain().head() {
-            self.history.want_headers(effects);
-        } else {
-            self.history.ask(effects);
-        }
-        self.pending = Some(plan);
-        self.take_up(now, effects);
-    }
-
-    /// Joins the round of a plan that waits, once the chain and the state that it builds on are here.
-    fn take_up(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let (head, last) = (self.history.chain().head(), self.history.chain().last_round());
-        let has_state = self.history.state().is_some();
-        self.pending.take_if(|plan| plan.round <= last);
-        let Some(plan) = self.pending.take_if(|plan| plan.head == head && has_state) else {
-            return;
-        };
-        let round = plan.round;
-        match self.accept(plan) {
-            Ok(terms) => self.begin(terms, now, effects),
-            Err(why) => effects.push(Effect::Report(Event::Refused { round, why })),
         }
     }
 
@@ -300,47 +288,16 @@ impl Node {
         effects: &mut Vec<Effect>,
     ) {
         match self.history.take_record(hash, record.as_deref(), effects) {
-            Ok(Some(round)) if self.journal.summed(round) => {
-                effects.push(Effect::Persist(Record::Round(self.journal.clone())));
+            Ok(Some((round, met))) => {
+                self.meet(met, effects);
+                if self.journal.summed(round) {
+                    effects.push(Effect::Persist(Record::Round(self.journal.clone())));
+                }
             }
-            Ok(_) => {}
+            Ok(None) => {}
             Err(rejection) => effects.push(Effect::Reject(rejection)),
         }
         self.take_up(now, effects);
-    }
-
-    fn accept(&self, plan: Checked<Plan>) -> Result<Terms, Declined> {
-        if self.paused {
-            return Err(Refusal::Paused.into());
-        }
-        if !self.has_conversations {
-            return Err(Refusal::NothingToTrain.into());
-        }
-        let terms = Terms::read(plan, self.genesis())?;
-        if terms.plan().version != self.history.chain().version() {
-            return Err(crate::terms::PlanFault::NotOfTheTask("version").into());
-        }
-        self.policy.judge(&terms)?;
-        let unfinished = self.journal.unfinished();
-        if unfinished >= self.policy.unfinished_max {
-            return Err(Refusal::Unfinished { rounds: unfinished }.into());
-        }
-        self.ledger.afford(&terms.charge).map_err(Refusal::Budget)?;
-        Ok(terms)
-    }
-
-    fn begin(&mut self, terms: Terms, now: Time, effects: &mut Vec<Effect>) {
-        self.ledger.withdraw();
-        let round = terms.round();
-        self.journal.begin(terms.plan());
-        effects.push(Effect::Report(Event::Began { round, rho: terms.rho }));
-        let reusable = self.trained.take_if(|trained| trained.fits(terms.plan()));
-        self.trained = None;
-        self.phase = match (reusable, self.history.state()) {
-            (Some(trained), _) => Phase::Keying(Keying::begin(terms, trained, now, effects)),
-            (None, Some(state)) => Phase::Training(Training::begin(terms, state, now, effects)),
-            (None, None) => Phase::Waiting,
-        };
     }
 
     fn end_round(&mut self, summed: bool, effects: &mut Vec<Effect>) {
@@ -353,6 +310,13 @@ impl Node {
         }
     }
 
+    /// Remembers who was in a sum that has just been verified.
+    fn meet(&mut self, members: BTreeSet<NodeId>, effects: &mut Vec<Effect>) {
+        if self.memory.met(members) {
+            effects.push(Effect::Persist(Record::Memory(self.memory.clone())));
+        }
+    }
+
     /// Promise 3: somebody has seen a later head of our own ledger than we have.
     fn charge_missing(&mut self, head: &Signed<LedgerHead>, now: Time, effects: &mut Vec<Effect>) {
         let head = match head.check(self.id) {
@@ -362,6 +326,8 @@ impl Node {
         };
         if let Ok(Some(entry)) = self.ledger.reconcile(&head, now.0) {
             effects.push(Effect::Persist(Record::Ledger(entry.into_vec())));
+            self.memory.lose(self.journal.round().max(self.history.chain().last_round()));
+            effects.push(Effect::Persist(Record::Memory(self.memory.clone())));
             effects.push(Effect::Report(Event::LedgerWasRolledBack { later: head.sequence }));
         }
     }
@@ -390,6 +356,9 @@ impl Node {
             key: &self.key,
             id: self.id,
             genesis: self.history.chain().genesis(),
+            policy: &self.policy,
+            memory: &mut self.memory,
+            sampler: self.sampler,
             ledger: &mut self.ledger,
             journal: &mut self.journal,
             seen: &mut self.seen,
@@ -413,17 +382,6 @@ enum Step {
     Trained(Trained),
     Worked(Output),
     Wake,
-}
-
-/// Why a plan was not accepted.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Declined {
-    /// By the owner's policy.
-    #[error(transparent)]
-    Policy(#[from] Refusal),
-    /// Because it makes no round.
-    #[error(transparent)]
-    Fault(#[from] crate::terms::PlanFault),
 }
 
 impl Phase {
@@ -454,7 +412,7 @@ impl Phase {
         }
     }
 
-    /// The trained update, where it has not been used up: good for the next attempt.
+    /// The trained update, where noise has not been ordered for it: good for the next attempt.
     fn into_trained(self) -> Option<Trained> {
         match self {
             Self::Keying(phase) => Some(phase.into_trained()),
@@ -462,7 +420,6 @@ impl Phase {
             Self::AwaitingRoster(phase) => Some(phase.into_trained()),
             Self::Dealing(phase) => Some(phase.into_trained()),
             Self::AwaitingInbox(phase) => Some(phase.into_trained()),
-            Self::AwaitingConsistency(phase) => Some(phase.into_trained()),
             _ => None,
         }
     }

@@ -1,68 +1,21 @@
-//! A node's own limits. Every plan is held against them before anything is trained, and no
-//! setting of a coordinator can widen them (promise 2).
+//! A node's own limits. Every plan is held against them before anything is trained, and every cohort
+//! before anything is dealt or sent; no setting of a coordinator can widen them (promise 2).
 
-use std::{fmt, str::FromStr};
+mod choices;
+mod preset;
+mod refusal;
+
+use std::collections::BTreeSet;
 
 use grid::{Q32, Q40};
 use privacy::{Budget, PrivacyError};
-use thiserror::Error;
+use wire::NodeId;
 
 use crate::terms::Terms;
 
-/// How much a person is ready to spend over a lifetime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Preset {
-    /// ε ≤ 2.
-    Strict,
-    /// ε ≤ 8.
-    Default,
-    /// ε ≤ 16.
-    Research,
-    /// No budget: clip, noise and charge remain, but there is no meaningful guarantee. It must
-    /// be typed in full, and every report prints it in red.
-    None,
-}
-
-impl Preset {
-    /// The lifetime ε; none without a budget.
-    pub fn epsilon(self) -> Option<f64> {
-        match self {
-            Self::Strict => Some(2.0),
-            Self::Default => Some(8.0),
-            Self::Research => Some(16.0),
-            Self::None => None,
-        }
-    }
-}
-
-impl fmt::Display for Preset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Strict => "strict",
-            Self::Default => "default",
-            Self::Research => "research",
-            Self::None => "none",
-        })
-    }
-}
-
-/// Not the name of a preset.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "\"{0}\" is not a privacy policy: choose strict (ε ≤ 2), default (ε ≤ 8), research (ε ≤ 16) or none (no budget)"
-)]
-pub struct UnknownPreset(String);
-
-impl FromStr for Preset {
-    type Err = UnknownPreset;
-
-    fn from_str(text: &str) -> Result<Self, UnknownPreset> {
-        [Self::Strict, Self::Default, Self::Research, Self::None]
-            .into_iter()
-            .find(|preset| preset.to_string() == text)
-            .ok_or_else(|| UnknownPreset(text.to_owned()))
-    }
-}
+pub use choices::{Choices, ChoicesError, Fraction, Limits};
+pub use preset::{Preset, UnknownPreset};
+pub use refusal::Refusal;
 
 /// A node's limits.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,15 +24,32 @@ pub struct Policy {
     pub preset: Preset,
     /// Over all tasks, for ever.
     pub lifetime: Budget,
-    /// For each task.
+    /// For the task at hand.
     pub task: Budget,
+    /// The δ at which budgets are stated.
+    pub delta: f64,
     /// The most that one round may cost, a quarter of the lifetime's budget in the presets; also
     /// what a round is counted as of which nothing is known.
     pub rho_per_round_max: Q40,
     /// The smallest γ that a plan must guard against, as a fraction.
     pub corrupt_min: (u16, u16),
+    /// The fewest members, of the roster and of R2.
+    pub cohort_min: u16,
     /// The fewest survivors.
     pub survivors_min: u16,
+    /// The least noise of this node alone: its σ over the norm bound D2. It is what protects where
+    /// everybody else lies.
+    pub own_noise_min: f64,
+    /// How many other members of a cohort must have been in a sum that this node has verified.
+    pub familiar_min: u16,
+    /// The most participations in one task; none: as many as the budget holds.
+    pub participations_max: Option<u32>,
+    /// From one participation to the next, in published sums: 1 allows every round.
+    pub separation_min: u32,
+    /// The most charged rounds in a row that may end without a sum.
+    pub unfinished_max: u32,
+    /// The most rounds that may be begun within 24 hours.
+    pub attempts_per_day_max: u32,
     /// The largest L2 clip.
     pub clip_max: Q32,
     /// The most trained parameters.
@@ -93,12 +63,23 @@ pub struct Policy {
     pub random_window_ms_min: u32,
     /// The longest window of a plan.
     pub window_ms_max: u32,
-    /// The most charged rounds in a row that may end without a sum.
-    pub unfinished_max: u32,
 }
 
 /// δ of every preset (design.md section 7).
 pub const DELTA: f64 = 1e-6;
+
+/// What a ledger, a chain and the node's memory say of the past, at the time of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// How often the node has taken part in the task, lost entries counted.
+    pub participations: u64,
+    /// How many sums were published since the round that it last took part in; none if it never has.
+    pub sums_since: Option<u32>,
+    /// Charged rounds in a row that ended without a sum.
+    pub unfinished: u32,
+    /// Rounds that were begun within the last 24 hours.
+    pub attempts: u32,
+}
 
 impl Policy {
     /// The limits of a preset.
@@ -109,8 +90,7 @@ impl Policy {
         let (lifetime, rho_per_round_max) = match preset.epsilon() {
             Some(epsilon) => {
                 let budget = Budget::limited(epsilon, DELTA)?;
-                let rho = budget.rho().unwrap_or(Q40::MAXIMUM);
-                (budget, Q40::from_raw(rho.raw() / 4))
+                (budget, quarter(&budget))
             }
             None => (Budget::Unlimited, Q40::MAXIMUM),
         };
@@ -118,16 +98,23 @@ impl Policy {
             preset,
             lifetime,
             task: lifetime,
+            delta: DELTA,
             rho_per_round_max,
             corrupt_min: (1, 10),
+            cohort_min: 4,
             survivors_min: 4,
+            own_noise_min: if preset == Preset::None { 0.0 } else { 0.1 },
+            familiar_min: 0,
+            participations_max: None,
+            separation_min: 1,
+            unfinished_max: 5,
+            attempts_per_day_max: 1_000,
             clip_max: Q32::from_raw(100 << 32),
             dimension_max: 1 << 20,
             steps_max: 10_000,
             batch_tokens_max: 1 << 16,
             random_window_ms_min: 500,
             window_ms_max: 24 * 3_600_000,
-            unfinished_max: 5,
         })
     }
 
@@ -141,38 +128,66 @@ impl Policy {
     }
 
     /// Holds a plan against these limits; what it may cost is the ledger's to say.
+    ///
+    /// # Errors
+    /// The first limit that it is beyond.
     pub fn judge(&self, terms: &Terms) -> Result<(), Refusal> {
-        let plan = terms.plan();
-        self.judge_cohort(terms)?;
+        self.judge_terms(terms)?;
         self.judge_size(terms)?;
-        let windows = &plan.windows;
-        let shortest = windows.advertise_ms.min(windows.contribute_ms);
-        if shortest < self.random_window_ms_min {
-            let limit = self.random_window_ms_min;
-            return Err(Refusal::RandomWindow { asked: shortest, limit });
-        }
-        let longest = [
-            windows.train_ms,
-            windows.advertise_ms,
-            windows.shares_ms,
-            windows.consistency_ms,
-            windows.contribute_ms,
-            windows.survivors_ms,
-            windows.reveal_ms,
-        ]
-        .into_iter()
-        .max()
-        .unwrap_or(0);
-        if longest > self.window_ms_max {
-            return Err(Refusal::Window { asked: longest, limit: self.window_ms_max });
-        }
+        self.judge_windows(terms)?;
         if terms.rho > self.rho_per_round_max {
             return Err(Refusal::RoundCost { asked: terms.rho, limit: self.rho_per_round_max });
         }
         Ok(())
     }
 
-    fn judge_cohort(&self, terms: &Terms) -> Result<(), Refusal> {
+    /// Holds one more participation against what was before.
+    ///
+    /// # Errors
+    /// The first limit that it is beyond.
+    pub fn judge_past(&self, past: &Past) -> Result<(), Refusal> {
+        if past.unfinished >= self.unfinished_max {
+            let (rounds, limit) = (past.unfinished, self.unfinished_max);
+            return Err(Refusal::Unfinished { rounds, limit });
+        }
+        if past.attempts >= self.attempts_per_day_max {
+            let (rounds, limit) = (past.attempts, self.attempts_per_day_max);
+            return Err(Refusal::Attempts { rounds, limit });
+        }
+        if let Some(limit) = self.participations_max
+            && past.participations >= u64::from(limit)
+        {
+            return Err(Refusal::Participations { rounds: past.participations, limit });
+        }
+        let separation = past.sums_since.map(|sums| sums.saturating_add(1));
+        match separation.filter(|&separation| separation < self.separation_min) {
+            Some(asked) => Err(Refusal::Separation { asked, limit: self.separation_min }),
+            None => Ok(()),
+        }
+    }
+
+    /// Holds the members of a roster, or of R2, against these limits: `own` is this node, `familiar`
+    /// are those who have been in a sum that it has verified.
+    ///
+    /// # Errors
+    /// The first limit that they are beyond.
+    pub fn judge_cohort(
+        &self,
+        members: &BTreeSet<NodeId>,
+        own: NodeId,
+        familiar: &BTreeSet<NodeId>,
+    ) -> Result<(), Refusal> {
+        if members.len() < usize::from(self.cohort_min) {
+            return Err(Refusal::Cohort { asked: members.len(), limit: self.cohort_min });
+        }
+        let known = members.iter().filter(|id| **id != own && familiar.contains(*id)).count();
+        if known < usize::from(self.familiar_min) {
+            return Err(Refusal::Familiar { asked: known, limit: self.familiar_min });
+        }
+        Ok(())
+    }
+
+    fn judge_terms(&self, terms: &Terms) -> Result<(), Refusal> {
         let cohort = &terms.plan().cohort;
         let (numerator, denominator) = self.corrupt_min;
         let asked = u32::from(cohort.corrupt_numerator) * u32::from(denominator);
@@ -185,6 +200,10 @@ impl Policy {
         if cohort.survivors_min < self.survivors_min {
             let (asked, limit) = (cohort.survivors_min, self.survivors_min);
             return Err(Refusal::Survivors { asked, limit });
+        }
+        let asked = terms.sigma.to_f64_down() / (terms.grid.squared_norm_bound() as f64).sqrt();
+        if asked < self.own_noise_min {
+            return Err(Refusal::OwnNoise { asked, limit: self.own_noise_min });
         }
         Ok(())
     }
@@ -207,100 +226,31 @@ impl Policy {
         }
         Ok(())
     }
+
+    fn judge_windows(&self, terms: &Terms) -> Result<(), Refusal> {
+        let windows = &terms.plan().windows;
+        let shortest = windows.advertise_ms.min(windows.contribute_ms);
+        if shortest < self.random_window_ms_min {
+            let limit = self.random_window_ms_min;
+            return Err(Refusal::RandomWindow { asked: shortest, limit });
+        }
+        let others = [
+            windows.train_ms,
+            windows.shares_ms,
+            windows.consistency_ms,
+            windows.survivors_ms,
+            windows.reveal_ms,
+        ];
+        let longest = windows.advertise_ms.max(windows.contribute_ms);
+        let longest = others.into_iter().fold(longest, u32::max);
+        if longest > self.window_ms_max {
+            return Err(Refusal::Window { asked: longest, limit: self.window_ms_max });
+        }
+        Ok(())
+    }
 }
 
-/// Why a node does not take part in a round: its own decision, told to its owner only.
-#[derive(Clone, Debug, PartialEq, Error)]
-pub enum Refusal {
-    /// Lifetime or task budget.
-    #[error(transparent)]
-    Budget(#[from] privacy::Refusal),
-    /// One round costs too much.
-    #[error("one round would cost ρ = {asked}, and the policy allows {limit}")]
-    RoundCost {
-        /// The plan's cost.
-        asked: Q40,
-        /// The policy's limit.
-        limit: Q40,
-    },
-    /// The plan guards against too few corrupt members.
-    #[error("the plan holds only while fewer than {}/{} of the roster are corrupt; the policy wants at least {}/{}", .asked.0, .asked.1, .limit.0, .limit.1)]
-    Corrupt {
-        /// The plan's γ.
-        asked: (u16, u16),
-        /// The policy's.
-        limit: (u16, u16),
-    },
-    /// Too few survivors would do.
-    #[error("the plan is content with {asked} survivors; the policy wants at least {limit}")]
-    Survivors {
-        /// The plan's n_min.
-        asked: u16,
-        /// The policy's.
-        limit: u16,
-    },
-    /// Too large a clip.
-    #[error("the plan's clip {asked} is above the policy's {limit}")]
-    Clip {
-        /// The plan's clip.
-        asked: Q32,
-        /// The policy's.
-        limit: Q32,
-    },
-    /// Too many parameters.
-    #[error("the plan trains {asked} parameters; the policy allows {limit}")]
-    Dimension {
-        /// The plan's d.
-        asked: u32,
-        /// The policy's.
-        limit: u32,
-    },
-    /// Too long a training.
-    #[error("the plan asks for {asked} training steps; the policy allows {limit}")]
-    Steps {
-        /// The plan's steps.
-        asked: u32,
-        /// The policy's.
-        limit: u32,
-    },
-    /// Too large a batch.
-    #[error("the plan asks for batches of {asked} tokens; the policy allows {limit}")]
-    Batch {
-        /// The plan's tokens.
-        asked: u32,
-        /// The policy's.
-        limit: u32,
-    },
-    /// Too long a window.
-    #[error("the plan has a window of {asked} ms; the policy allows {limit} ms")]
-    Window {
-        /// The plan's longest window.
-        asked: u32,
-        /// The policy's.
-        limit: u32,
-    },
-    /// Too short a window for a random instant.
-    #[error(
-        "the plan leaves {asked} ms to advertise or contribute; the policy wants at least {limit} ms, so that the instant tells nothing"
-    )]
-    RandomWindow {
-        /// The plan's shorter one.
-        asked: u32,
-        /// The policy's.
-        limit: u32,
-    },
-    /// Too many charges for nothing.
-    #[error(
-        "{rounds} charged rounds in a row ended without a sum: this looks like somebody drains the budget; check with the swarm's operator, then `murmur-node run --forgive`"
-    )]
-    Unfinished {
-        /// How many.
-        rounds: u32,
-    },
-    /// The owner has paused the node.
-    #[error("the node is paused: `murmur-node run` resumes it")]
-    Paused,
-    /// There is nothing to train on.
-    #[error("there are no conversations to train on: `murmur-node import` some")]
-    NothingToTrain,
+/// A quarter of a budget: what one round may cost where the owner says nothing else.
+fn quarter(budget: &Budget) -> Q40 {
+    budget.rho().map_or(Q40::MAXIMUM, |rho| Q40::from_raw(rho.raw() / 4))
 }

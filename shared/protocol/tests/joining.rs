@@ -1,7 +1,7 @@
 //! What a node fetches when it knows nothing yet, and what it keeps of another history.
 
 use ed25519_dalek::SigningKey;
-use privacy::{Ledger, SavedState};
+use privacy::{Ledger, Sampler, SavedState};
 use protocol::{
     Node, Policy, Preset, Time,
     coordinator::coordinator_id,
@@ -74,6 +74,8 @@ fn joining(effects: &mut Vec<Effect>) -> Node {
         chain: Chain::new(genesis()),
         state: None,
         journal: None,
+        memory: None,
+        sampler: Sampler::default(),
         has_conversations: true,
     };
     Node::start(start, effects)

@@ -1,88 +1,14 @@
 //! Which plans make a round at all, and which a node's policy lets it join.
 
-use ed25519_dalek::SigningKey;
-use grid::{Modulus, Q32, Q40};
+mod made;
+
+use grid::{Q32, Q40};
+use made::{ONE_Q32, genesis, key, plan};
 use protocol::{
     Policy, Preset, Refusal,
-    coordinator::{Settings, coordinator_id},
     terms::{PlanFault, Terms},
 };
-use wire::{
-    AdapterKind, AdapterSpec, Checked, CohortTerms, Genesis, GridTerms, ModelHash, Plan, Precision,
-    Projection, Recipe, Round, ServerOptimizer, ServerRule, StateHash, TrainingOptimizer,
-    VersionNumber, Windows,
-};
-
-const ONE_Q32: u64 = 1 << 32;
-
-fn key() -> SigningKey {
-    SigningKey::from_bytes(&[5; 32])
-}
-
-fn genesis() -> Genesis {
-    Genesis {
-        name: "test".to_owned(),
-        coordinator: coordinator_id(&key()),
-        base: ModelHash([1; 32]),
-        adapter: AdapterSpec {
-            kind: AdapterKind::FfaLora,
-            rank: 4,
-            alpha: 8,
-            targets: vec![Projection::Q],
-            seed: [2; 32],
-        },
-        dimension: 1000,
-        initial: StateHash([3; 32]),
-    }
-}
-
-fn plan() -> Plan {
-    let genesis = genesis();
-    let (clip, modulus) = (Q32::from_raw(ONE_Q32), Modulus::new(20).expect("a modulus"));
-    let (scale, noise) =
-        Settings::noise_for(clip, Q32::from_raw(ONE_Q32), 3, modulus, 1000).expect("there is room");
-    Plan {
-        task: genesis.task(),
-        round: Round(1),
-        base: genesis.base,
-        head: genesis.head(),
-        version: VersionNumber(0),
-        adapter: genesis.adapter,
-        dimension: genesis.dimension,
-        grid: GridTerms {
-            clip_q32: clip.raw(),
-            scale_q32: scale.raw(),
-            modulus_bits: 20,
-            rotation_seed: [4; 32],
-        },
-        noise,
-        cohort: CohortTerms {
-            survivors_min: 5,
-            corrupt_numerator: 1,
-            corrupt_denominator: 10,
-            dropout_numerator: 1,
-            dropout_denominator: 10,
-        },
-        windows: Windows {
-            train_ms: 1000,
-            advertise_ms: 1000,
-            shares_ms: 1000,
-            consistency_ms: 1000,
-            contribute_ms: 1000,
-            survivors_ms: 1000,
-            reveal_ms: 1000,
-        },
-        recipe: Recipe {
-            steps: 10,
-            batch: 4,
-            sequence: 64,
-            optimizer: TrainingOptimizer::Sgd { momentum_q32: 0 },
-            learning_rate_q32: ONE_Q32 / 10,
-            precision: Precision::F32,
-        },
-        server: ServerOptimizer { rule: ServerRule::FedAvg, learning_rate_q32: ONE_Q32 },
-    }
-}
+use wire::{Checked, CohortTerms, Plan, ServerRule, Windows};
 
 fn read(change: impl FnOnce(&mut Plan)) -> Result<Terms, PlanFault> {
     let mut plan = plan();
@@ -197,13 +123,15 @@ fn a_policy_refuses_what_it_does_not_allow_and_says_which() {
     assert_eq!(judge(wide, |_| {}), Ok(()));
     type Narrow = fn(&mut Policy);
     type Check = fn(&Refusal) -> bool;
-    let cases: [(Narrow, Check); 9] = [
+    let cases: [(Narrow, Check); 10] = [
         (|policy| policy.corrupt_min = (1, 9), |r| matches!(r, Refusal::Corrupt { .. })),
         (|policy| policy.survivors_min = 6, |r| matches!(r, Refusal::Survivors { .. })),
         (
             |policy| policy.clip_max = Q32::from_raw(ONE_Q32 - 1),
             |r| matches!(r, Refusal::Clip { .. }),
         ),
+        // z = 1 of three honest shares: each alone has 1/√3 of the norm bound.
+        (|policy| policy.own_noise_min = 0.58, |r| matches!(r, Refusal::OwnNoise { .. })),
         (|policy| policy.dimension_max = 999, |r| matches!(r, Refusal::Dimension { .. })),
         (|policy| policy.steps_max = 9, |r| matches!(r, Refusal::Steps { .. })),
         (|policy| policy.batch_tokens_max = 255, |r| matches!(r, Refusal::Batch { .. })),

@@ -99,6 +99,33 @@ mod tests {
         assert_eq!(data_encoding::HEXLOWER.encode(&bytes), expected);
     }
 
+    /// A fault of the incumbent (flower#7522): it folds seeds to 32 bits by XOR, so that there are only so many masks
+    /// to try. Here two seeds with the same fold have nothing in common, and each of 256 bits counts.
+    #[test]
+    fn masks_depend_on_every_bit_of_the_seed() {
+        let masks = |key| words(key, Sign::Add, 64);
+        let original = masks([0; 32]);
+        for bit in 0..256 {
+            let mut key = [0; 32];
+            key[bit / 8] ^= 1 << (bit % 8);
+            let mut same_fold = key;
+            same_fold[(bit / 8 + 4) % 32] ^= 1 << (bit % 8);
+            for other in [masks(key), masks(same_fold)] {
+                let equal = original.iter().zip(&other).filter(|(a, b)| a == b).count();
+                assert!(equal <= 2, "{equal} of 64 words are the same without bit {bit}");
+            }
+        }
+    }
+
+    /// A fault of the incumbent: its range leaves the largest value out, which biases every sum. Here the masks of 10
+    /// bits reach each of the 1,024 values.
+    #[test]
+    fn masks_reach_every_residue() {
+        let mut seen = [false; 1024];
+        words([3; 32], Sign::Add, 1 << 16).iter().for_each(|w| seen[*w as usize % 1024] = true);
+        assert!(seen.iter().all(|seen| *seen));
+    }
+
     #[test]
     fn what_is_added_is_subtracted_again() {
         for length in [1, 15, 16, 17, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5] {

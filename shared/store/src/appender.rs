@@ -8,13 +8,22 @@ use std::{
 
 use crate::{StoreError, disk::sync_folder_of};
 
-/// What an [`Appender`] needs of a file.
-pub(crate) trait Medium {
+/// What is needed of a file that only grows: [`File`] has it, and made disks that fail have it.
+pub trait Medium {
     /// Writes all bytes at the end.
+    ///
+    /// # Errors
+    /// Some of the bytes, or none, may be in the file then.
     fn write_end(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Makes bytes and length durable.
+    ///
+    /// # Errors
+    /// Nobody knows then what is durable.
     fn sync(&mut self) -> io::Result<()>;
     /// Makes the file shorter.
+    ///
+    /// # Errors
+    /// Nobody knows then how long the file is.
     fn cut(&mut self, length: u64) -> io::Result<()>;
 }
 
@@ -55,7 +64,7 @@ impl Appender<File> {
 }
 
 impl<M: Medium> Appender<M> {
-    fn new(medium: M, path: &Path, length: u64) -> Self {
+    pub(crate) fn new(medium: M, path: &Path, length: u64) -> Self {
         Self { medium, path: path.into(), length, poisoned: false }
     }
 

@@ -1,18 +1,18 @@
 //! The ledger's bytes on disk. What they mean, and what a torn last entry costs, is decided by
 //! `privacy`, whose bytes they are.
 
-use std::{io, path::Path};
+use std::{fs::File, io, path::Path};
 
 use crate::{
     StoreError,
-    appender::Appender,
+    appender::{Appender, Medium},
     disk::{check_private, private_file, read},
 };
 
 /// An append-only file of foreign bytes.
 #[derive(Debug)]
-pub struct LedgerFile {
-    appender: Appender,
+pub struct LedgerFile<M = File> {
+    appender: Appender<M>,
 }
 
 impl LedgerFile {
@@ -27,6 +27,13 @@ impl LedgerFile {
             .ok_or_else(|| StoreError::io("read", path)(io::ErrorKind::NotFound.into()))?;
         let appender = Appender::open(path, bytes.len() as u64)?;
         Ok((Self { appender }, bytes))
+    }
+}
+
+impl<M: Medium> LedgerFile<M> {
+    /// The same over any medium that holds `length` durable bytes; `path` is its name in errors.
+    pub fn over(medium: M, path: &Path, length: u64) -> Self {
+        Self { appender: Appender::new(medium, path, length) }
     }
 
     /// Adds bytes at the end; durable on return.

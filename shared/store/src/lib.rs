@@ -41,6 +41,7 @@ mod log;
 mod slices;
 mod snapshot;
 
+pub use appender::Medium;
 pub use chain_file::ChainFile;
 pub use contents::Contents;
 pub use conversation::{ConversationCounts, ConversationSummary, Imported, StoredConversation};

@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 
 use privacy::{EntryKind, SavedState, read_ledger};
-use protocol::{coordinator, node, node::journal::Journal};
+use protocol::{
+    coordinator, node,
+    node::{journal::Journal, memory::Memory},
+};
 use wire::{
     ContentHash, Header, LedgerHead, NodeId, RecordHash, RoundRecord, Signed, StateHash, TaskId,
     Transcript,
@@ -19,6 +22,8 @@ pub struct NodeDisk {
     pub ledger: Vec<u8>,
     /// The present or last round.
     pub journal: Option<Journal>,
+    /// What is remembered of earlier rounds.
+    pub memory: Option<Memory>,
     /// The chain.
     pub headers: Vec<Signed<Header>>,
     /// Headers of other histories.
@@ -32,6 +37,7 @@ impl NodeDisk {
     pub fn keep(&mut self, record: node::Record) {
         match record {
             node::Record::Round(journal) => self.journal = Some(journal),
+            node::Record::Memory(memory) => self.memory = Some(memory),
             node::Record::Fork(header) => self.forks.push(header),
             node::Record::Ledger(bytes) => self.ledger.extend_from_slice(bytes.as_ref()),
             node::Record::Chain { headers, record: _, state } => {

@@ -69,11 +69,13 @@ impl Boundary {
 
 /// The append to the ledger: the one write that can be torn, all others replace at once.
 pub const PERSIST_CHARGE: &str = "persisting a charge";
+/// What a node remembers beyond the present round.
+const PERSIST_MEMORY: &str = "persisting what it remembers";
 /// Putting a recovered ledger in place of a torn one.
 pub const PERSIST_RECOVERY: &str = "persisting the recovered ledger";
 
 /// What a node can be stopped at. A persisted round is named for the message that it precedes.
-pub const NODE_EFFECTS: [&str; 26] = [
+pub const NODE_EFFECTS: [&str; 27] = [
     "persisting Advertise",
     "sending Advertise",
     "persisting SealedShares",
@@ -90,6 +92,7 @@ pub const NODE_EFFECTS: [&str; 26] = [
     "sending Reveal",
     "persisting the end of a round",
     "persisting a step of the chain",
+    PERSIST_MEMORY,
     PERSIST_RECOVERY,
     "setting its alarm",
     "training",
@@ -146,6 +149,7 @@ fn name_node_effect(effect: &node::Effect, upcoming: &'static str) -> Option<&'s
     use node::{Effect, Job, Record};
     Some(match effect {
         Effect::Persist(Record::Round(_)) => upcoming,
+        Effect::Persist(Record::Memory(_)) => PERSIST_MEMORY,
         Effect::Persist(Record::Ledger(_)) => PERSIST_CHARGE,
         Effect::Persist(Record::Fork(_)) => "persisting a fork",
         Effect::Persist(Record::Chain { .. }) => "persisting a step of the chain",

@@ -43,8 +43,8 @@ pub struct Options {
     /// How many rounds like this plan's
     #[arg(long, value_name = "N", default_value_t = 1, requires = "plan")]
     rounds: u64,
-    /// The owner's policy, to say what is left: strict, default, research or none
-    #[arg(long, value_name = "NAME", value_parser = files::parse_policy)]
+    /// The owner's policy, to say what is left: strict, default, research or none, or a node.toml with limits of its own
+    #[arg(long, value_name = "NAME|FILE", value_parser = files::parse_policy)]
     policy: Option<Policy>,
     /// δ, at which ε is stated
     #[arg(long, default_value_t = DELTA, value_parser = files::parse_delta)]

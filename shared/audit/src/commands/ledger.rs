@@ -31,8 +31,8 @@ pub struct Options {
     /// Whose it is: 64 hexadecimal digits
     #[arg(long, value_name = "HEX", value_parser = files::parse_node)]
     node: Option<NodeId>,
-    /// The owner's policy: strict, default, research or none
-    #[arg(long, value_name = "NAME", value_parser = files::parse_policy)]
+    /// The owner's policy: strict, default, research or none, or a node.toml with limits of its own
+    #[arg(long, value_name = "NAME|FILE", value_parser = files::parse_policy)]
     policy: Option<Policy>,
     /// δ, at which ε is stated
     #[arg(long, default_value_t = DELTA, value_parser = files::parse_delta)]

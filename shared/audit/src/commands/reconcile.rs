@@ -29,8 +29,8 @@ pub struct Options {
     /// A transcript of the coordinator, or the folder of all of them; may be repeated
     #[arg(long, required = true, value_name = "FILE")]
     transcript: Vec<PathBuf>,
-    /// The nodes' policy: strict, default, research or none
-    #[arg(long, value_name = "NAME", value_parser = files::parse_policy)]
+    /// The nodes' policy: strict, default, research or none, or a node.toml with limits of its own
+    #[arg(long, value_name = "NAME|FILE", value_parser = files::parse_policy)]
     policy: Option<Policy>,
     #[command(flatten)]
     task: files::TaskFiles,

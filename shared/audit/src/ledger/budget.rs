@@ -50,12 +50,14 @@ struct Spent {
     lifetime: Q40,
     unplaced: Q40,
     tasks: BTreeMap<TaskId, Q40>,
+    participations: BTreeMap<TaskId, u32>,
     exceeded: BTreeMap<(&'static str, Level), Exceeded>,
 }
 
 impl Spent {
     fn add(&mut self, entry: &Entry, policy: &Policy) {
         let rho = entry.rho;
+        self.participate(entry, policy);
         if is_charge(entry) && rho > policy.rho_per_round_max {
             let limit = policy.rho_per_round_max;
             let what = format!("one round cost ρ = {rho:.6}, and the policy allows {limit:.6}");
@@ -70,6 +72,19 @@ impl Spent {
                 self.tasks.insert(place.task, before.saturating_add(rho));
             }
             None => self.unplaced = self.unplaced.saturating_add(rho),
+        }
+    }
+
+    /// Every entry of a task stands for a participation at least.
+    fn participate(&mut self, entry: &Entry, policy: &Policy) {
+        let Some(place) = entry.place else { return };
+        let rounds = self.participations.entry(place.task).or_default();
+        *rounds += 1;
+        let (rounds, limit) = (*rounds, policy.participations_max.unwrap_or(u32::MAX));
+        if is_charge(entry) && rounds > limit {
+            let what =
+                format!("participation {rounds} in this task, and the policy allows {limit}");
+            self.exceed("participations", Level::Fault, entry, what);
         }
     }
 

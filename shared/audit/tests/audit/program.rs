@@ -48,6 +48,19 @@ fn a_ledger_is_audited_by_name_and_by_status() {
     assert!(shown.contains("FAULT") && shown.contains("does not hold"), "{shown}");
     assert!(std::fs::read_to_string(page).unwrap().contains("<svg"));
 
+    // The owner's own limits, from the owner's own file.
+    let owners = folder.path().join("node.toml");
+    let write = |limits: &str| {
+        let written =
+            format!("[model]\nfolder = \"m\"\n[privacy]\npolicy = \"research\"\n{limits}");
+        std::fs::write(&owners, written).unwrap();
+        code(&run(&["ledger", text(&file), "--policy", text(&owners)]))
+    };
+    assert_eq!(write("[privacy.limits]\nparticipations_max = 1"), 0);
+    assert_eq!(write("[privacy.limits]\nparticipations_max = 0"), 3);
+    assert_eq!(write("epsilon = 2.0"), 3, "narrower than research");
+    assert_eq!(write("[privacy.limits]\nparticipation = 1"), 2, "a mistyped limit");
+
     let mut bytes = evidence.ledgers[0].1.clone();
     bytes.truncate(bytes.len() - 5);
     std::fs::write(&file, bytes).unwrap();

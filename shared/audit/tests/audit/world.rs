@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32, Q40};
-use privacy::{Budget, Clipped, Ledger, SavedState};
+use privacy::{Budget, Clipped, Ledger, Sampler, SavedState};
 use protocol::{
     Coordinator, Entropy, Node, Policy, Preset, Time,
     coordinator::{self, CoordinatorStart, Settings, coordinator_id},
@@ -241,6 +241,9 @@ fn start_node(node: usize, genesis: &Genesis, initial: &State) -> Node {
         chain: Chain::new(genesis.clone()),
         state: Some(initial.clone()),
         journal: None,
+        memory: None,
+        // One of them has the other exact sampler: what it adds is nobody else's business.
+        sampler: if node == 0 { Sampler::Opendp } else { Sampler::Blocks },
         has_conversations: true,
     };
     Node::start(start, &mut Vec::new())

@@ -15,6 +15,8 @@ pub(super) struct Chain {
     head: LedgerHash,
     /// Penalties whose task nobody knows: they count in every task.
     unplaced: Q40,
+    /// How many of them there are.
+    unplaced_count: u64,
     tasks: BTreeMap<TaskId, TaskChain>,
 }
 
@@ -26,6 +28,8 @@ pub(super) struct TaskChain {
     pub last_round: Option<Round>,
     /// Up to this sequence number, entries that this ledger does not hold have been charged.
     pub covered: u64,
+    /// Charges, and entries that a penalty stands for.
+    participations: u64,
     spent: Q40,
 }
 
@@ -36,6 +40,7 @@ impl Chain {
             lifetime: Q40::ZERO,
             head: beginning(node),
             unplaced: Q40::ZERO,
+            unplaced_count: 0,
             tasks: BTreeMap::new(),
         }
     }
@@ -46,6 +51,7 @@ impl Chain {
             head: LedgerHash(task.0),
             last_round: None,
             covered: 0,
+            participations: 0,
             spent: Q40::ZERO,
         };
         self.tasks.get(&task).copied().unwrap_or(new)
@@ -53,6 +59,10 @@ impl Chain {
 
     pub fn spent(&self, task: TaskId) -> Q40 {
         self.task(task).spent.saturating_add(self.unplaced)
+    }
+
+    pub fn participations(&self, task: TaskId) -> u64 {
+        self.task(task).participations.saturating_add(self.unplaced_count)
     }
 
     pub fn tasks(&self) -> impl Iterator<Item = TaskId> {
@@ -136,7 +146,10 @@ impl Chain {
                 task.add(&entry, place);
                 self.tasks.insert(place.task, task);
             }
-            None => self.unplaced = self.unplaced.saturating_add(entry.rho),
+            None => {
+                self.unplaced = self.unplaced.saturating_add(entry.rho);
+                self.unplaced_count += 1;
+            }
         }
         self.entries.push(entry);
     }
@@ -147,14 +160,17 @@ impl TaskChain {
         self.sequence = place.sequence;
         self.head = entry.hash;
         self.spent = self.spent.saturating_add(entry.rho);
-        match &entry.kind {
+        let participations = match &entry.kind {
             EntryKind::Charged { terms, .. } => {
-                self.last_round = self.last_round.max(Some(terms.round))
+                self.last_round = self.last_round.max(Some(terms.round));
+                1
             }
-            EntryKind::Penalty(PenaltyReason::RestoredBackup { to, .. }) => {
+            EntryKind::Penalty(PenaltyReason::RestoredBackup { from, to, .. }) => {
                 self.covered = self.covered.max(*to);
+                to.saturating_sub(*from).saturating_add(1)
             }
-            EntryKind::Penalty(PenaltyReason::TornEntry { .. }) => {}
-        }
+            EntryKind::Penalty(PenaltyReason::TornEntry { .. }) => 1,
+        };
+        self.participations = self.participations.saturating_add(participations);
     }
 }

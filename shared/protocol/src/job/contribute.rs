@@ -3,7 +3,7 @@
 //! This is the one place where a release meets its masks, and the one place where a
 //! [`wire::Contribution`] is made (design.md section 3, *The privacy path*).
 
-use privacy::{Charge, Clipped, Grid, PrivacyError, Quantized, Release};
+use privacy::{Charge, Clipped, Grid, PrivacyError, Quantized, Release, Sampler};
 use rand::Rng;
 use secagg::{DealtSecrets, KeystreamMasks, MaskContext, Masker, Masks, SecaggError};
 use thiserror::Error;
@@ -22,6 +22,7 @@ pub struct ContributeJob {
     pub(crate) secrets: DealtSecrets,
     pub(crate) masks: MaskContext,
     pub(crate) members: MemberSet,
+    pub(crate) sampler: Sampler,
 }
 
 /// What an update is made into.
@@ -55,8 +56,9 @@ impl ContributeJob {
     /// Does the work: stochastic rounding and masks from `entropy`, exact noise from a key that the
     /// sampler draws from the operating system.
     pub fn run(self, entropy: Entropy) -> Prepared {
+        let sampler = self.sampler;
         self.run_with::<KeystreamMasks>(entropy, |update, shape, charge, rng| {
-            Release::new(Quantized::new(update, &shape.grid, rng)?, charge)
+            Release::with_sampler(Quantized::new(update, &shape.grid, rng)?, charge, sampler)
         })
     }
 
@@ -75,7 +77,8 @@ impl ContributeJob {
         let mut rng = entropy.into_rng();
         let instant = Instant(rng.next_u32());
         let round = self.shape.round;
-        let Self { task, closed, update, charge, shape, secrets, masks, members } = self;
+        let Self { task, closed, update, charge, shape, secrets, masks, members, sampler: _ } =
+            self;
         let result = (|| {
             let (values, charge) = release(update, &shape, charge, &mut rng)?.into_parts();
             let masker = Masker::new(secrets, masks, members, shape.grid.modulus())?;

@@ -149,6 +149,9 @@ impl AwaitingRoster {
             return Phase::Waiting;
         };
         context.compare_heads(&roster);
+        if let Err(why) = context.judge_cohort(&roster, roster.everybody()) {
+            return context.refuse(&terms, why);
+        }
         context.effects.push(Effect::Work(Job::Deal(DealJob {
             round: terms.round(),
             secrets,

@@ -1,5 +1,5 @@
 //! Phases 3 and 3b: the node opens what the others dealt to it, confirms which roster, R2 and
-//! shares it saw, and goes on only when t members have confirmed the same.
+//! shares it saw, and goes on only when t members have confirmed the same. Its noise is made meanwhile.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use wire::{
 };
 
 use super::{
-    Effect, Event, Job, Phase, Step, Trained,
+    Effect, Event, Job, Output, Phase, Step, Trained,
     context::Context,
     contributing::{Joined, Preparing},
     effect::StayedOut,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     evidence::read_closed,
-    job::{ContributeJob, Shape},
+    job::{ContributeJob, Prepared, Shape},
     rejection::Rejection,
     roster::RosterView,
     terms::Terms,
@@ -34,15 +34,16 @@ pub(super) struct AwaitingInbox {
     pub own_pair: SharePair,
 }
 
-/// Has signed what it saw; waits for t that saw the same.
+/// Has signed what it saw; waits for t that saw the same, while noise and masks are made.
 pub(super) struct AwaitingConsistency {
-    terms: Terms,
-    trained: Trained,
-    roster: RosterView,
-    own: MemberIndex,
-    secrets: DealtSecrets,
-    closed: Checked<SharesClosed>,
-    held: Vec<SharePair>,
+    joined: Joined,
+    noise: Noise,
+}
+
+/// How far the noise is that was ordered with the signature.
+enum Noise {
+    Ordered,
+    Made(Prepared),
 }
 
 impl AwaitingInbox {
@@ -96,6 +97,9 @@ impl AwaitingInbox {
         context: &mut Context<'_>,
     ) -> Phase {
         let Self { terms, trained, roster, own, secrets, own_pair } = self;
+        if let Err(why) = context.judge_cohort(&roster, closed.members) {
+            return context.refuse(&terms, why);
+        }
         let mut held = vec![own_pair];
         let mut dealers = MemberSet::default();
         for share in shares {
@@ -116,22 +120,38 @@ impl AwaitingInbox {
             context.effects.push(Effect::Send(complaint));
             return context.stay_out(&terms, StayedOut::BadDealing);
         }
-        let message = context.sign(Consistency {
-            task: closed.task,
-            round: closed.round,
-            closed: closed.hash(),
-        });
+        let joined = Joined { terms, roster, own, closed, held };
+        joined.confirm(trained, secrets, context)
+    }
+}
+
+impl Joined {
+    /// Signs what was seen. The charge is admitted, and noise and masks are ordered, now and not when the
+    /// window opens: how long they take depends on what is drawn, and must not show in when the
+    /// contribution leaves. Nothing of it is durable or sent yet; an abort costs the trained update, and
+    /// no budget.
+    fn confirm(self, trained: Trained, secrets: DealtSecrets, context: &mut Context<'_>) -> Phase {
+        let Ok(charge) = context.ledger.admit(&self.terms.charge) else {
+            return context.stay_out(&self.terms, StayedOut::Budget);
+        };
+        let Self { terms, closed, .. } = &self;
+        let (task, round, hash) = (closed.task, closed.round, closed.hash());
+        let message = context.sign(Consistency { task, round, closed: hash });
         let message = ToCoordinator::Consistency(message.signed().clone());
-        context.answer(Question::Inbox(closed.hash()), message);
-        Phase::AwaitingConsistency(AwaitingConsistency {
-            terms,
-            trained,
-            roster,
-            own,
+        context.answer(Question::Inbox(hash.into()), message);
+        let (plan, model) = (terms.plan_hash(), terms.plan().base);
+        context.effects.push(Effect::Work(Job::Contribute(ContributeJob {
+            task,
+            closed: hash,
+            update: trained.update,
+            charge,
+            shape: Shape { round, grid: terms.grid.clone() },
             secrets,
-            closed,
-            held,
-        })
+            masks: MaskContext { plan, closed: hash, model },
+            members: closed.members,
+            sampler: context.sampler,
+        })));
+        Phase::AwaitingConsistency(AwaitingConsistency { joined: self, noise: Noise::Ordered })
     }
 }
 
@@ -146,64 +166,46 @@ pub(crate) fn inbox_leaf(
 }
 
 impl AwaitingConsistency {
-    pub fn into_trained(self) -> Trained {
-        self.trained
-    }
-
     pub fn handle(self, step: Step, context: &mut Context<'_>) -> Phase {
         match step {
             Step::Message(ToNode::Consistencies(signatures)) => match self.count(&signatures) {
-                Ok(()) => self.prepare(context),
+                Ok(()) => self.open(context),
                 Err(rejection) => {
                     context.reject(rejection);
                     Phase::AwaitingConsistency(self)
                 }
             },
+            Step::Worked(Output::Prepared(made)) if made.round == self.joined.terms.round() => {
+                Phase::AwaitingConsistency(Self { joined: self.joined, noise: Noise::Made(made) })
+            }
             step => context.out_of_phase(step, Phase::AwaitingConsistency(self)),
         }
     }
 
     /// t signatures on the same roots, this node's own counted.
     fn count(&self, signatures: &[Signed<Consistency>]) -> Result<(), Rejection> {
-        let mut agreed = BTreeSet::from([self.own]);
+        let Joined { roster, own, closed, .. } = &self.joined;
+        let mut agreed = BTreeSet::from([*own]);
         for signed in signatures {
             let node = signed.claimed_signer();
-            let place = self.roster.place(node).ok_or(Rejection::NotAMember)?;
+            let place = roster.place(node).ok_or(Rejection::NotAMember)?;
             let seen = signed.check(node)?;
-            if seen.task != self.closed.task || seen.round != self.closed.round {
+            if seen.task != closed.task || seen.round != closed.round {
                 return Err(Rejection::OtherRound);
             }
-            if seen.closed == self.closed.hash() && self.closed.members.contains(place) {
+            if seen.closed == closed.hash() && closed.members.contains(place) {
                 agreed.insert(place);
             }
         }
-        if agreed.len() < self.roster.threshold() { Err(Rejection::TooFew) } else { Ok(()) }
+        if agreed.len() < roster.threshold() { Err(Rejection::TooFew) } else { Ok(()) }
     }
 
-    /// Phase 4 begins: the charge is admitted, noise and masks are ordered; nothing is durable
-    /// or sent yet.
-    fn prepare(self, context: &mut Context<'_>) -> Phase {
-        let Self { terms, trained, roster, own, secrets, closed, held } = self;
-        let Ok(charge) = context.ledger.admit(&terms.charge) else {
-            return context.stay_out(&terms, StayedOut::Budget);
-        };
-        let masks = MaskContext {
-            plan: terms.plan_hash(),
-            closed: closed.hash(),
-            model: terms.plan().base,
-        };
-        context.effects.push(Effect::Work(Job::Contribute(ContributeJob {
-            task: terms.plan().task,
-            closed: closed.hash(),
-            update: trained.update,
-            charge,
-            shape: Shape { round: terms.round(), grid: terms.grid.clone() },
-            secrets,
-            masks,
-            members: closed.members,
-        })));
-        let opened = context.now;
-        let joined = Joined { terms, roster, own, closed, held };
-        Phase::Preparing(Preparing { joined, opened })
+    /// Phase 4 begins: the window in which to send opens.
+    fn open(self, context: &mut Context<'_>) -> Phase {
+        let preparing = Preparing { joined: self.joined, opened: context.now };
+        match self.noise {
+            Noise::Ordered => Phase::Preparing(preparing),
+            Noise::Made(prepared) => preparing.hold(prepared, context),
+        }
     }
 }

@@ -1,21 +1,31 @@
 //! What a phase may touch while it handles one step.
 
 use ed25519_dalek::SigningKey;
-use privacy::Ledger;
-use wire::{Checked, Genesis, NodeId, Signable, ToCoordinator};
+use privacy::{Ledger, Sampler};
+use wire::{Checked, Genesis, MemberSet, NodeId, Signable, ToCoordinator};
 
 use super::{
     Effect, Event, Phase, Record, Step,
     effect::StayedOut,
     journal::{Journal, Question},
+    memory::{self, Memory},
     seen::{Comparison, Seen},
 };
-use crate::{rejection::Rejection, roster::RosterView, terms::Terms, time::Time};
+use crate::{
+    policy::{Policy, Refusal},
+    rejection::Rejection,
+    roster::RosterView,
+    terms::Terms,
+    time::Time,
+};
 
 pub(super) struct Context<'a> {
     pub key: &'a SigningKey,
     pub id: NodeId,
     pub genesis: &'a Genesis,
+    pub policy: &'a Policy,
+    pub memory: &'a mut Memory,
+    pub sampler: Sampler,
     pub ledger: &'a mut Ledger,
     pub journal: &'a mut Journal,
     pub seen: &'a mut Seen,
@@ -50,6 +60,18 @@ impl Context<'_> {
             let comparison = self.seen.shown(&member.ledger);
             tell_of(comparison, self.effects);
         }
+    }
+
+    /// Holds the members of a roster, or of R2, against the owner's policy.
+    pub fn judge_cohort(&self, roster: &RosterView, members: MemberSet) -> Result<(), Refusal> {
+        self.policy.judge_cohort(&roster.ids(members), self.id, self.memory.familiar())
+    }
+
+    /// The owner's policy does not allow what this round has become.
+    pub fn refuse(&mut self, terms: &Terms, why: Refusal) -> Phase {
+        let (round, now) = (terms.round(), self.now);
+        memory::refuse(self.memory, self.policy, round, why.into(), now, self.effects);
+        Phase::Waiting
     }
 
     /// The node goes no further in this round.

@@ -1,4 +1,5 @@
-//! Phase 4: charge, noise, contribute. Everything is prepared in memory; at the drawn instant the
+//! Phase 4: charge, noise, contribute. Everything is prepared in memory, if all goes well before the
+//! window opens ([`super::confirming`] orders it); at the drawn instant the
 //! contribution is persisted, then the ledger entry that names its hash, then it is sent. An
 //! abort before that instant has cost nothing.
 
@@ -27,7 +28,7 @@ pub(super) struct Joined {
     pub held: Vec<SharePair>,
 }
 
-/// Waits for noise and masks.
+/// The window is open; waits for noise and masks.
 pub(super) struct Preparing {
     pub joined: Joined,
     pub opened: Time,
@@ -54,7 +55,8 @@ impl Preparing {
         }
     }
 
-    fn hold(self, prepared: Prepared, context: &mut Context<'_>) -> Phase {
+    /// The contribution is there, and the window is open since `opened`.
+    pub fn hold(self, prepared: Prepared, context: &mut Context<'_>) -> Phase {
         let Self { joined, opened } = self;
         let (contribution, charge) = match prepared.result {
             Ok(made) => made,
@@ -73,7 +75,7 @@ impl Preparing {
         let at = if drawn >= context.now {
             drawn
         } else {
-            // Noise and masks took longer: drawn anew from what is left of the window.
+            // Noise and masks, ordered long before, took longer: drawn anew from what is left of the window.
             let left = u32::try_from(closes.since(context.now)).unwrap_or(u32::MAX);
             prepared.instant.within(context.now, left)
         };

@@ -7,7 +7,7 @@ use wire::{
     RoundRecord, Signed, StateHash, ToCoordinator, ToNode, VersionNumber,
 };
 
-use super::{Declined, journal::Journal};
+use super::{Declined, journal::Journal, memory::Memory};
 use crate::{
     job::{ContributeJob, DealJob, DealtOutput, Entropy, KeysJob, KeysOutput, Prepared},
     rejection::Rejection,
@@ -83,6 +83,8 @@ pub enum Effect {
 pub enum Record {
     /// The present round; replaces the one before.
     Round(Journal),
+    /// What is remembered beyond the present round; replaces what was before.
+    Memory(Memory),
     /// Bytes to append to the ledger file.
     Ledger(Vec<u8>),
     /// A header of another history, signed by the coordinator: evidence, for people.
@@ -185,12 +187,14 @@ pub enum Output {
 /// What the owner may want to know.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A plan was refused.
+    /// A plan, or the cohort that came together for it, was refused.
     Refused {
         /// Which round.
         round: Round,
         /// Why.
         why: Declined,
+        /// The number with which the node would have taken part, where one would.
+        would_do: Option<String>,
     },
     /// A round begins.
     Began {

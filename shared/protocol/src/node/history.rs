@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use version::{Chain, ChainError, State};
 use wire::{
-    Checked, Header, HeaderHash, Outcome, RecordHash, Round, RoundRecord, RoundResult, Signed,
-    StateHash,
+    Checked, Header, HeaderHash, NodeId, Outcome, RecordHash, Round, RoundRecord, RoundResult,
+    Signed, StateHash,
 };
 
 use super::{Effect, Event, Record};
@@ -43,15 +43,17 @@ pub(super) struct Followed {
     pub round: Option<Round>,
     /// Whether the round gave a sum.
     pub summed: bool,
+    /// Who is in it.
+    pub met: BTreeSet<NodeId>,
 }
 
 impl Followed {
     fn rejected(rejection: Rejection) -> Self {
-        Self { rejection: Some(rejection), round: None, summed: false }
+        Self { rejection: Some(rejection), ..Self::nothing() }
     }
 
     fn nothing() -> Self {
-        Self { rejection: None, round: None, summed: false }
+        Self { rejection: None, round: None, summed: false, met: BTreeSet::new() }
     }
 
     /// Whether the given round is over.
@@ -160,11 +162,14 @@ impl History {
             if self.is_joining() || self.gone {
                 self.ask(effects);
             }
-            return Followed { rejection, round: Some(header.round), summed: false };
+            return Followed { rejection, round: Some(header.round), ..Followed::nothing() };
         };
         let record = result.record.as_ref();
         match self.recompute(state, &header, record) {
-            Ok(next) => self.adopt(&header, record.cloned(), next, effects),
+            Ok((next, met)) => {
+                let followed = self.adopt(&header, record.cloned(), next, effects);
+                Followed { met, ..followed }
+            }
             Err(rejection) => Followed::rejected(rejection),
         }
     }
@@ -191,17 +196,19 @@ impl History {
         }
     }
 
-    /// The state after this step: none where it does not change.
+    /// The state after this step, none where it does not change, and who is in its sum.
     fn recompute(
         &self,
         state: &State,
         header: &Checked<Header>,
         record: Option<&RoundRecord>,
-    ) -> Result<Option<State>, Rejection> {
+    ) -> Result<(Option<State>, BTreeSet<NodeId>), Rejection> {
         let (hash, expected) = match header.outcome {
             Outcome::Issued { record, state, .. } => (record, state),
             Outcome::Refused { record, candidate, .. } => (record, candidate),
-            Outcome::Aborted { .. } | Outcome::RolledBack { .. } => return Ok(None),
+            Outcome::Aborted { .. } | Outcome::RolledBack { .. } => {
+                return Ok((None, BTreeSet::new()));
+            }
         };
         let record = record.ok_or(Rejection::DoesNotFollow)?;
         if record.hash() != hash {
@@ -214,7 +221,10 @@ impl History {
         }
         let next = version::next_state(state, plan, evidence.survivors.len(), &record.sum)
             .map_err(|_| Rejection::DoesNotFollow)?;
-        if next.hash() == expected { Ok(Some(next)) } else { Err(Rejection::DoesNotFollow) }
+        if next.hash() != expected {
+            return Err(Rejection::DoesNotFollow);
+        }
+        Ok((Some(next), evidence.roster.ids(evidence.survivors)))
     }
 
     fn adopt(
@@ -235,8 +245,8 @@ impl History {
         }));
         effects.push(Effect::Report(event(header)));
         self.ask(effects);
-        let summed = matches!(header.outcome, Outcome::Issued { .. } | Outcome::Refused { .. });
-        Followed { rejection: None, round: Some(header.round), summed }
+        let summed = is_sum(&header.outcome);
+        Followed { round: Some(header.round), summed, ..Followed::nothing() }
     }
 
     /// Remembers what a step has given; the bytes of a new state.
@@ -267,8 +277,19 @@ impl History {
         let ending = headers.find(|header| {
             header.round <= round && !matches!(header.outcome, Outcome::RolledBack { .. })
         })?;
-        let summed = matches!(ending.outcome, Outcome::Issued { .. } | Outcome::Refused { .. });
+        let summed = is_sum(&ending.outcome);
         Some(summed && ending.round == round && ending.index <= self.known)
+    }
+
+    /// How many sums the chain has of rounds after this one; nobody needs to know of more than `most`.
+    pub fn sums_after(&self, round: Round, most: u32) -> u32 {
+        let coordinator = self.chain.genesis().coordinator;
+        let headers = self.chain.headers().iter().rev();
+        let after = headers
+            .filter_map(|header| header.check(coordinator).ok())
+            .take_while(|header| header.round > round)
+            .filter(|header| is_sum(&header.outcome));
+        after.take(most as usize).count() as u32
     }
 
     /// Takes headers that were missed. Their states follow, one by one, from their evidence.
@@ -298,22 +319,22 @@ impl History {
         fault
     }
 
-    /// Takes the evidence of the first step that is not known, and recomputes; the round of the step,
-    /// if that is done. What comes for another step was asked for before: it is not looked at.
+    /// Takes the evidence of the first step that is not known, and recomputes; the round of the step and
+    /// who is in its sum, if that is done. What comes for another step was asked for before: it is not looked at.
     pub fn take_record(
         &mut self,
         hash: RecordHash,
         record: Option<&RoundRecord>,
         effects: &mut Vec<Effect>,
-    ) -> Result<Option<Round>, Rejection> {
+    ) -> Result<Option<(Round, BTreeSet<NodeId>)>, Rejection> {
         let next = self.next_sum().filter(|(_, wanted, _)| *wanted == hash);
         let (Some((header, ..)), Some(state)) = (next, &self.state) else { return Ok(None) };
         let Some(record) = record else {
             self.do_without(effects);
             return Ok(None);
         };
-        let next = match self.recompute(state, &header, Some(record)) {
-            Ok(next) => next,
+        let (next, met) = match self.recompute(state, &header, Some(record)) {
+            Ok(recomputed) => recomputed,
             Err(rejection) => {
                 if record.hash() == hash {
                     let version = header.version;
@@ -329,7 +350,7 @@ impl History {
             effects.push(Effect::Report(Event::Adopted { version: header.version }));
         }
         self.ask(effects);
-        Ok(Some(header.round))
+        Ok(Some((header.round, met)))
     }
 
     /// The evidence of the next step is gone: the newest version is taken by its hash.
@@ -370,6 +391,11 @@ impl History {
         self.ask(effects);
         None
     }
+}
+
+/// Whether a step of the chain published a sum.
+fn is_sum(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Issued { .. } | Outcome::Refused { .. })
 }
 
 fn chain_fault(error: &ChainError) -> Rejection {

@@ -1,6 +1,6 @@
 //! The nodes' programs: starting, performing what a machine orders, stopping at any edge.
 
-use privacy::Ledger;
+use privacy::{Ledger, Sampler};
 use protocol::{
     Entropy, Node, Time,
     node::{self, Effect, Event, Input, Job, NodeStart, Output, Record, TrainOrder, Trained},
@@ -40,6 +40,8 @@ impl World {
             state: self.read_state(node, &chain),
             chain,
             journal: disk.journal.clone(),
+            memory: disk.memory.clone(),
+            sampler: Sampler::default(),
             has_conversations: true,
         };
         self.line(|| format!("node {node} starts"));

@@ -69,6 +69,28 @@ fn a_replayed_plan_is_refused() {
     assert!(outcome.rejected("node: for another round") > 0, "{outcome}");
 }
 
+/// Pitfall 5 (Pasquini, Francati, Ateniese 2022): a model of its own would make a node's update tell more.
+/// The base model, adapter and dimension are those of the genesis, whatever the coordinator signs.
+#[test]
+fn another_model_for_one_node_is_refused() {
+    let outcome = once_to_victim!(Plan, |plan: Signed<Plan>| {
+        let other = |change: fn(&mut Plan)| ToNode::Plan(by_coordinator(&plan, change));
+        vec![other(|plan| plan.base.0[0] ^= 1), other(|plan| plan.adapter.rank = 9)]
+    });
+    assert_eq!(outcome.reports["Refused"], 2, "{outcome}");
+}
+
+/// Pitfall 5, within what the genesis leaves open: another plan for one node has another hash, its keys and
+/// masks fit nobody's, and the round goes on without it.
+#[test]
+fn another_plan_for_one_node_leaves_it_alone() {
+    let outcome = once_to_victim!(Plan, |plan: Signed<Plan>| {
+        vec![ToNode::Plan(by_coordinator(&plan, |plan| plan.recipe.steps += 1))]
+    });
+    assert!(outcome.rejected("coordinator: made for other terms") > 0, "{outcome}");
+    assert!(outcome.versions >= 2, "{outcome}");
+}
+
 /// Pitfall 1: a member's keys are its own signature's business.
 #[test]
 fn substituted_keys_in_the_roster_are_refused() {
@@ -226,7 +248,8 @@ fn a_second_list_of_survivors_is_a_contradiction() {
     let reveals = notebook::<Vec<usize>>();
     let seen = reveals.clone();
     let to_node = Box::new(|_, message| match message {
-        ToNode::Survivors(survivors) => {
+        // In two rounds: whoever hears the lie first keeps to it, and the round may be lost.
+        ToNode::Survivors(survivors) if round_of(&survivors) <= 2 => {
             let second = without(&survivors, 1);
             vec![ToNode::Survivors(survivors), ToNode::Survivors(second)]
         }
@@ -248,6 +271,10 @@ fn assert_one_kind(reveal: &Signed<Reveal>) {
     let reveal = reveal.check(reveal.claimed_signer()).expect("an honest reveal");
     let members: Vec<MemberIndex> = reveal.shares.iter().map(|share| share.member).collect();
     assert!(members.windows(2).all(|pair| pair[0] < pair[1]), "a member twice");
+}
+
+fn round_of(survivors: &Signed<Survivors>) -> u64 {
+    survivors.check(survivors.claimed_signer()).expect("an honest list").round.0
 }
 
 fn without(survivors: &Signed<Survivors>, place: u8) -> Signed<Survivors> {

@@ -11,6 +11,8 @@ mod ledgers;
 mod nodes_lie;
 #[path = "../shared/stolen.rs"]
 mod stolen;
+mod sums_of_two_rounds;
+mod timing;
 
 use std::{cell::RefCell, rc::Rc};
 
