@@ -84,7 +84,7 @@ fn write_before(card: &mut String, report: &Report) -> std::fmt::Result {
         before.loss
     )?;
     if let Some(recipe) = &before.recipe {
-        writeln!(card, "That one was made so:\n\n{recipe}\n")?;
+        writeln!(card, "That one was made so:\n\n{recipe}")?;
     }
     writeln!(card)
 }
