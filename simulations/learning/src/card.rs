@@ -146,3 +146,13 @@ clipped to {}); {} steps of warm-up, half a cosine down to {} of it, weight deca
         report.seconds / 60.0
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_recipe_of_a_card_is_found_again() {
+        let card = format!("# seedling\n\n{}\nso and so\n\nand before\n\n## Loss\n", super::RECIPE);
+        assert_eq!(super::recipe_of(&card), Some("so and so\n\nand before"));
+        assert_eq!(super::recipe_of("# another card\n"), None);
+    }
+}
