@@ -172,6 +172,16 @@ impl GroupTrainer {
         self.layout.dimension
     }
 
+    /// The same model and adapters for another recipe, as a schedule changes it from round to round.
+    ///
+    /// # Errors
+    /// [`ModelError::Recipe`] for a recipe that makes no sense.
+    pub fn with(&self, recipe: &GroupRecipe) -> Result<GroupTrainer, ModelError> {
+        check(&recipe.training, &self.model.config)?;
+        let (model, layout) = (self.model.share(), self.layout.share());
+        Ok(GroupTrainer { model, layout, recipe: recipe.clone() })
+    }
+
     /// Trains every member. `each` hears of the outcomes in the order of members, on the calling thread, while the
     /// workers go on.
     ///
@@ -204,7 +214,7 @@ impl GroupTrainer {
     ) -> Result<usize, ModelError> {
         let training = TrainingRecipe { steps: 1, ..self.recipe.training.clone() };
         let recipe = GroupRecipe { training, ..self.recipe.clone() };
-        let trial = GroupTrainer { model: self.model.share(), layout: self.layout.share(), recipe };
+        let trial = self.with(&recipe)?;
         let most = most.min(members.len().div_ceil(threads.max(1)));
         let seconds_a_node = |group: usize| {
             let some = &members[..(group * threads.max(1)).min(members.len())];
