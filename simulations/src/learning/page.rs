@@ -294,14 +294,14 @@ fn privacy(runs: &[Run]) -> Table {
     let columns = [
         Column::text("run"),
         Column::text("mechanism"),
-        Column::number("most participations"),
-        Column::number("ε, all versions seen"),
-        Column::number("ε, each contribution seen"),
+        Column::number("participations"),
+        Column::number("ε: versions seen"),
+        Column::number("ε: contributions seen"),
         Column::number("δ"),
     ];
     let epsilon = |value: Option<f64>| match value {
         Some(value) if value <= 10.0 => Cell::from(format!("{value:.2}")),
-        Some(value) => Cell::bad(format!("{value:.0}: no meaningful guarantee")),
+        Some(value) => Cell::bad(format!("{value:.0}: not meaningful")),
         None => Cell::bad("no guarantee"),
     };
     let mut table = Table::new(columns);
@@ -352,7 +352,7 @@ mod tests {
             assert!(html.contains(shown), "{shown}");
         }
         let html = page(&[run("one", None), run("two", Some(300.0))]).to_html();
-        for shown in ["no guarantee", "300: no meaningful guarantee", "one", "two"] {
+        for shown in ["no guarantee", "300: not meaningful", "one", "two"] {
             assert!(html.contains(shown), "{shown}");
         }
         assert!(page(&[]).to_html().starts_with("<!doctype html>"));
