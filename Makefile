@@ -1,13 +1,17 @@
 # `make` alone lists the verbs. Each does all that it needs, on a fresh machine too.
 
-.PHONY: help setup build demo test lint
+.PHONY: help setup build demo simulate test lint
 .DEFAULT_GOAL := help
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## a real swarm of programs on this machine learns from real chat exports; writes target/demo/report.html
 	"$${CARGO_TARGET_DIR:-target}/release/murmur-simulate" processes
+
+simulate: build ## virtual nodes learn on this machine, a first look; writes target/simulate/report.html
+	rm -rf target/simulate
+	"$${CARGO_TARGET_DIR:-target}/release/murmur-simulate" learning quick --out target/simulate
 
 test: ## build everything, run every test, print minutes by part
 	@bash setup/run_tests.sh

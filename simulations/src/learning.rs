@@ -28,6 +28,9 @@ pub struct Options {
     /// Keep the run in this folder: rounds as JSON lines, a report, and where to go on after a kill
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Take the noise of the run in this folder: with the same scenario, the same result again
+    #[arg(long, value_name = "DIR")]
+    noise_of: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -37,7 +40,8 @@ pub struct Options {
 pub fn run(options: Options, output: Output) -> anyhow::Result<Exit> {
     let scenario = choose::scenario(&options.scenario, &options.set)?;
     let shutdown = Shutdown::on_signals()?;
-    let done = simulate(&scenario, options.out.as_deref(), &shutdown, output)?;
+    let noise = options.noise_of.as_deref().map(kept::read_noise).transpose()?;
+    let done = simulate(&scenario, options.out.as_deref(), noise, &shutdown, output)?;
     if output.is_json() {
         output.line(&done.last_line())?;
     } else {
@@ -51,6 +55,7 @@ pub struct Done {
     scenario: Scenario,
     figures: Figures,
     seconds: f64,
+    report: Option<PathBuf>,
 }
 
 impl Done {
@@ -61,7 +66,11 @@ impl Done {
 
     /// For people.
     pub fn summary(&self) -> String {
-        told::summary(&self.scenario, &self.figures, self.seconds)
+        let mut text = told::summary(&self.scenario, &self.figures, self.seconds);
+        if let Some(report) = &self.report {
+            text.push_str(&format!("\nreport: {}", report.display()));
+        }
+        text
     }
 }
 
@@ -72,13 +81,18 @@ impl Done {
 pub fn simulate(
     scenario: &Scenario,
     out: Option<&Path>,
+    noise: Option<[u8; 32]>,
     shutdown: &Shutdown,
     output: Output,
 ) -> anyhow::Result<Done> {
     let began = Instant::now();
     let stop = StopToken::new();
     stop_with(shutdown, &stop);
-    let federation = Federation::new(scenario.clone(), &Machine::here(), stop).map_err(refused)?;
+    let mut federation =
+        Federation::new(scenario.clone(), &Machine::here(), stop).map_err(refused)?;
+    if let Some(noise) = noise {
+        federation = federation.with_noise(noise);
+    }
     announce(scenario, &federation);
     let kept = out.map(|folder| Kept::open(folder, scenario)).transpose()?;
     let from = kept.as_ref().map(Kept::checkpoint).transpose()?.flatten();
@@ -98,17 +112,23 @@ pub fn simulate(
         run => run?,
     };
     bar.finish();
-    if let Some(folder) = out {
-        let run = Run { warnings: federation.checked().warnings.clone(), ..read_run(folder)? };
-        let file = folder.join("report.html");
-        program::write_atomically(&file, page(&[run]).to_html().as_bytes())?;
-        output.say(format!("report: {}", file.display()))?;
-    }
     if let Some(personal) = &figures.personal {
         output.line(&lines::personal_line(personal))?;
+        if let Some(kept) = &kept {
+            kept.keep_personal(&lines::PersonalLosses::new(personal))?;
+        }
     }
+    let warnings = federation.checked().warnings.clone();
+    let report = out.map(|folder| write_report(folder, warnings)).transpose()?;
     let seconds = began.elapsed().as_secs_f64();
-    Ok(Done { scenario: scenario.clone(), figures, seconds })
+    Ok(Done { scenario: scenario.clone(), figures, seconds, report })
+}
+
+fn write_report(folder: &Path, warnings: Vec<String>) -> anyhow::Result<PathBuf> {
+    let run = Run { warnings, ..read_run(folder)? };
+    let file = folder.join("report.html");
+    program::write_atomically(&file, page(&[run]).to_html().as_bytes())?;
+    Ok(file)
 }
 
 /// A run that was kept in a folder, by the folder's name.
@@ -118,7 +138,8 @@ pub fn simulate(
 pub fn read_run(folder: &Path) -> anyhow::Result<Run> {
     let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
     let (scenario, lines) = (kept::read_scenario(folder)?, kept::read_lines(folder)?);
-    Ok(Run { name, scenario, lines, warnings: Vec::new() })
+    let personal = kept::read_personal(folder)?;
+    Ok(Run { name, scenario, lines, warnings: Vec::new(), personal })
 }
 
 /// What will run, and what a person should know before believing a number.

@@ -41,7 +41,7 @@ pub fn run(options: &Options, output: Output) -> anyhow::Result<Exit> {
     for (index, (name, scenario)) in planned.iter().enumerate() {
         note(format!("run {} of {}: {name}", index + 1, planned.len()));
         let folder = options.out.join(name);
-        let done = learning::simulate(scenario, Some(&folder), &shutdown, output)?;
+        let done = learning::simulate(scenario, Some(&folder), None, &shutdown, output)?;
         output.line(&json!({ "run": name, "result": done.last_line() }))?;
         output.say(done.summary())?;
         runs.push(learning::read_run(&folder)?);

@@ -166,7 +166,6 @@ fn shape(value: &Value) -> Option<Format> {
 
 fn foreign(head: &[u8]) -> Option<Hint> {
     match head {
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Hint::Zstd),
         [0x1f, 0x8b, ..] => Some(Hint::Gzip),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(Hint::Utf16),
         _ if head.contains(&0) => Some(Hint::Binary),

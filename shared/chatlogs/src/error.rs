@@ -150,8 +150,6 @@ pub enum Hint {
     DamagedJson,
     /// Text in UTF-16.
     Utf16,
-    /// Compressed with Zstandard.
-    Zstd,
     /// Compressed with gzip.
     Gzip,
     /// Conversations, but not a data set.
@@ -169,7 +167,6 @@ impl fmt::Display for Hint {
                 " (it starts like JSON, but is cut off or damaged: export or copy it again)"
             }
             Self::Utf16 => " (it looks like UTF-16: save it as UTF-8)",
-            Self::Zstd => " (it is compressed: unpack it with `zstd -d` first)",
             Self::Gzip => " (it is compressed: unpack it with `gunzip` first)",
             Self::NotADataset => " (it is a chat export, not a data set)",
             Self::Binary => " (it is not text)",

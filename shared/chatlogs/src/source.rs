@@ -1,5 +1,6 @@
 //! Where the bytes are: one file, the files of a folder, the entries of a zip archive. Each is a
-//! *part*, read as a stream, as often as needed.
+//! *part*, read as a stream, as often as needed. Files that are packed with Zstandard (RFC 8878) are
+//! unpacked on the way.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -17,7 +18,7 @@ pub struct Limits {
     pub element_bytes: usize,
     /// Files of a folder or entries of an archive.
     pub files: usize,
-    /// Bytes that one archive entry may unpack to, whatever its size...
+    /// Bytes that one archive entry or packed file may unpack to, whatever its size...
     pub free_unpacked_bytes: u64,
     /// ...and beyond that, how many times its packed size (text packs 3 to 20 times).
     pub unpacked_ratio: u64,
@@ -98,19 +99,23 @@ impl Source {
         let place = self.name(part);
         match self {
             Self::Files(files) => {
-                let file = File::open(&files[part])
-                    .map_err(|source| ImportError::Read { place, source })?;
-                work(&mut BufReader::with_capacity(BUFFER_BYTES, file))
+                let path = &files[part];
+                let failed = |source| ImportError::Read { place: place.clone(), source };
+                let file = File::open(path).map_err(failed)?;
+                let packed_bytes = file.metadata().map_err(failed)?.len();
+                let mut reader = BufReader::with_capacity(BUFFER_BYTES, file);
+                if !reader.fill_buf().map_err(failed)?.starts_with(&ZSTANDARD) {
+                    return work(&mut reader);
+                }
+                let inner = zstd::Decoder::with_buffer(reader).map_err(failed)?;
+                let guarded = Guarded::new(inner, packed_bytes, limits);
+                work(&mut BufReader::with_capacity(BUFFER_BYTES, guarded))
             }
             Self::Zip { archive, entries, .. } => {
                 let entry = &entries[part];
                 let inner =
                     archive.by_index(entry.index).map_err(|source| archive_error(place, source))?;
-                let limit_bytes = entry
-                    .packed_bytes
-                    .saturating_mul(limits.unpacked_ratio)
-                    .max(limits.free_unpacked_bytes);
-                let guarded = Guarded { inner, left: limit_bytes, limit_bytes };
+                let guarded = Guarded::new(inner, entry.packed_bytes, limits);
                 work(&mut BufReader::with_capacity(BUFFER_BYTES, guarded))
             }
         }
@@ -193,12 +198,20 @@ fn archive_error(place: String, source: ZipError) -> ImportError {
     }
 }
 
-/// Ends in an error when an archive entry unpacks to more than its limit: counts the bytes that
-/// really come out, not the size that the archive declares.
+/// Ends in an error when something packed unpacks to more than its limit: counts the bytes that
+/// really come out, not the size that an archive declares.
 struct Guarded<R> {
     inner: R,
     left: u64,
     limit_bytes: u64,
+}
+
+impl<R> Guarded<R> {
+    fn new(inner: R, packed_bytes: u64, limits: &Limits) -> Self {
+        let limit_bytes =
+            packed_bytes.saturating_mul(limits.unpacked_ratio).max(limits.free_unpacked_bytes);
+        Self { inner, left: limit_bytes, limit_bytes }
+    }
 }
 
 impl<R: Read> Read for Guarded<R> {
@@ -219,6 +232,9 @@ struct Unpacked {
 }
 
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// How a Zstandard frame begins.
+const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// How deep folders are searched.
 const MAX_DEPTH: usize = 8;

@@ -172,6 +172,16 @@ impl GroupTrainer {
         self.layout.dimension
     }
 
+    /// The same model and adapters for another recipe, as a schedule changes it from round to round.
+    ///
+    /// # Errors
+    /// [`ModelError::Recipe`] for a recipe that makes no sense.
+    pub fn with(&self, recipe: &GroupRecipe) -> Result<GroupTrainer, ModelError> {
+        check(&recipe.training, &self.model.config)?;
+        let (model, layout) = (self.model.share(), self.layout.share());
+        Ok(GroupTrainer { model, layout, recipe: recipe.clone() })
+    }
+
     /// Trains every member. `each` hears of the outcomes in the order of members, on the calling thread, while the
     /// workers go on.
     ///
@@ -190,8 +200,8 @@ impl GroupTrainer {
         workers::run(self, members, spread, stop, each)
     }
 
-    /// The group size of 1, 2, 4 … `most` that trains the most nodes a second here, found by trying each on these
-    /// members with one step.
+    /// The group size of 1, 2, 4 … `most` that trains the most nodes a second here, found by trying each twice on
+    /// these members with one step, until one is hardly faster than the size before it.
     ///
     /// # Errors
     /// As [`GroupTrainer::train`].
@@ -204,22 +214,26 @@ impl GroupTrainer {
     ) -> Result<usize, ModelError> {
         let training = TrainingRecipe { steps: 1, ..self.recipe.training.clone() };
         let recipe = GroupRecipe { training, ..self.recipe.clone() };
-        let trial = GroupTrainer { model: self.model.share(), layout: self.layout.share(), recipe };
-        let sizes = std::iter::successors(Some(1), |size| Some(size * 2));
+        let trial = self.with(&recipe)?;
         let most = most.min(members.len().div_ceil(threads.max(1)));
-        let mut best = (f64::INFINITY, 1);
-        // The first try warms up; it is made again.
-        for group in [1].into_iter().chain(sizes.take_while(|&size| size <= most)) {
+        let seconds_a_node = |group: usize| {
             let some = &members[..(group * threads.max(1)).min(members.len())];
             let began = Instant::now();
             trial.train(some, Spread { threads, group }, stop, |_, _| Ok::<_, ModelError>(()))?;
-            let seconds_a_node = began.elapsed().as_secs_f64() / some.len() as f64;
-            if group > 1 && seconds_a_node > 1.5 * best.0 {
+            Ok::<f64, ModelError>(began.elapsed().as_secs_f64() / some.len() as f64)
+        };
+        // The first try warms up.
+        seconds_a_node(1)?;
+        let mut best = (f64::INFINITY, 1);
+        for group in std::iter::successors(Some(1), |size| Some(size * 2)) {
+            if group > most {
                 break;
             }
-            if seconds_a_node < best.0 {
-                best = (seconds_a_node, group);
+            let seconds = seconds_a_node(group)?.min(seconds_a_node(group)?);
+            if seconds > best.0 / WORTHWHILE {
+                break;
             }
+            best = (seconds, group);
         }
         Ok(best.1)
     }
@@ -239,3 +253,6 @@ impl GroupTrainer {
         Ok(())
     }
 }
+
+/// How much faster a group of twice the size must be to be taken.
+const WORTHWHILE: f64 = 1.03;

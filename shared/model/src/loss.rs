@@ -7,7 +7,11 @@ use crate::stop::StopToken;
 
 /// Scores held at once: 32 MiB in f32.
 pub(crate) const CHUNK_SCORES: i64 = 1 << 23;
-/// Fewer rows than this would make the output layer's multiplication inefficient.
+/// As many stay near the processor: 2 MiB in f32.
+const NEAR_SCORES: i64 = 1 << 19;
+/// Fewer rows than this would make the output layer's multiplication less efficient,
+const GOOD_ROWS: i64 = 256;
+/// and fewer than this much less.
 const FEWEST_ROWS: i64 = 64;
 
 /// Weighted losses [n] of `hidden` [n, h] against `targets` [n] (tokens), and the gradient of their sum.
@@ -32,13 +36,14 @@ pub(crate) fn loss_and_gradient(
             let rows = hidden.narrow(0, start, count);
             let target = targets.narrow(0, start, count).unsqueeze(1);
             let weight = weights.narrow(0, start, count).unsqueeze(1);
-            let mut scores = rows.linear(head, None::<Tensor>).to_kind(Kind::Float);
-            let normaliser = scores.logsumexp([1], true);
-            let losses = (&normaliser - scores.gather(1, &target, false)) * &weight;
+            let scores = rows.linear(head, None::<Tensor>).to_kind(Kind::Float);
+            let mut shares = scores.softmax(1, Kind::Float);
+            // The highest share is e^highest over the sum: its logarithm gives the sum's without a second exponential.
+            let above = scores.amax([1], true) - scores.gather(1, &target, false);
+            let losses = (above - shares.amax([1], true).log()).g_mul_(&weight);
             all_losses.push(losses.squeeze_dim(1));
             let one = Tensor::ones_like(&weight);
-            let slope =
-                scores.g_sub_(&normaliser).exp_().scatter_add_(1, &target, &-one).g_mul_(&weight);
+            let slope = shares.scatter_add_(1, &target, &-one).g_mul_(&weight);
             let slope = slope.to_kind(hidden.kind());
             gradients.push(slope.mm(head));
             if let Some(gradient) = head_gradient.as_deref_mut() {
@@ -74,7 +79,8 @@ pub(crate) fn losses_and_hits(
 }
 
 fn chunks(rows: i64, vocabulary: i64) -> impl Iterator<Item = (i64, i64)> {
-    let size = (CHUNK_SCORES / vocabulary).max(FEWEST_ROWS);
+    let near = (NEAR_SCORES / vocabulary).max(GOOD_ROWS);
+    let size = near.min(CHUNK_SCORES / vocabulary).max(FEWEST_ROWS);
     (0..rows).step_by(size as usize).map(move |start| (start, size.min(rows - start)))
 }
 

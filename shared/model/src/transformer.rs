@@ -276,6 +276,16 @@ impl Rotation {
         Rotation { cosine: self.cosine.shallow_clone(), sine: -&self.sine }
     }
 
+    /// As [`Rotation::apply`], written to a place of the same shape whatever its strides; no graph is made.
+    pub(crate) fn apply_to(&self, heads: &Tensor, place: &Tensor) {
+        let (from, to) = (heads.chunk(2, -1), place.chunk(2, -1));
+        let opposite = -&self.sine;
+        let mut first = from[0].mul_out(&to[0], &self.cosine);
+        let _ = first.addcmul_(&from[1], &opposite);
+        let mut second = from[1].mul_out(&to[1], &self.cosine);
+        let _ = second.addcmul_(&from[0], &self.sine);
+    }
+
     /// Turns each pair (i, i + width/2) of [b, t, heads, width] by its position's angle.
     pub(crate) fn apply(&self, heads: &Tensor) -> Tensor {
         let halves = heads.chunk(2, -1);

@@ -67,12 +67,7 @@ pub(crate) fn add_noise(
     sigma: Ratio,
     sampler: Sampler,
 ) -> Result<(), PrivacyError> {
-    if sigma.at_least(SIGMA_LIMIT) {
-        return Err(PrivacyError::SigmaTooLarge { sigma });
-    }
-    if sigma.numerator() == 0 {
-        return Err(PrivacyError::OutOfRange { quantity: "sigma", expected: "a positive ratio" });
-    }
+    check(sigma)?;
     match sampler {
         Sampler::Blocks => {
             add_from_blocks(values, sigma, &*fresh_key()?);
@@ -80,6 +75,30 @@ pub(crate) fn add_noise(
         }
         Sampler::Opendp => add_from_opendp(values, sigma),
     }
+}
+
+/// The same by [`Sampler::Blocks`] with a key of the caller's.
+///
+/// # Errors
+/// As [`discrete_gaussian`], but for entropy.
+pub(crate) fn add_noise_of_key(
+    values: &mut [i64],
+    sigma: Ratio,
+    key: &[u8; 32],
+) -> Result<(), PrivacyError> {
+    check(sigma)?;
+    add_from_blocks(values, sigma, key);
+    Ok(())
+}
+
+fn check(sigma: Ratio) -> Result<(), PrivacyError> {
+    if sigma.at_least(SIGMA_LIMIT) {
+        return Err(PrivacyError::SigmaTooLarge { sigma });
+    }
+    if sigma.numerator() == 0 {
+        return Err(PrivacyError::OutOfRange { quantity: "sigma", expected: "a positive ratio" });
+    }
+    Ok(())
 }
 
 /// The noise of a key: the same on every machine, whatever the number of threads.

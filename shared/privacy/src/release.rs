@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::noise::{Sampler, add_noise};
+use crate::noise::{Sampler, add_noise, add_noise_of_key};
 use crate::{Charge, PrivacyError, Quantized};
 
 /// A noised update modulo 2^b, with the charge that pays for it.
@@ -36,6 +36,29 @@ impl Release {
         charge: Charge,
         sampler: Sampler,
     ) -> Result<Self, PrivacyError> {
+        Self::noised(quantized, charge, |values, sigma| add_noise(values, sigma, sampler))
+    }
+
+    /// The same with the noise of a key that the caller names: **whoever knows the key can take the noise away.**
+    ///
+    /// For the simulator alone, where a run must be made again from its record. Never call it where real data may be:
+    /// clippy forbids it outside `simulations/` (`disallowed-methods` in the workspace's clippy.toml).
+    ///
+    /// # Errors
+    /// As [`Release::new`].
+    pub fn with_key(
+        quantized: Quantized,
+        charge: Charge,
+        key: &[u8; 32],
+    ) -> Result<Self, PrivacyError> {
+        Self::noised(quantized, charge, |values, sigma| add_noise_of_key(values, sigma, key))
+    }
+
+    fn noised(
+        quantized: Quantized,
+        charge: Charge,
+        add: impl FnOnce(&mut [i64], grid::Ratio) -> Result<(), PrivacyError>,
+    ) -> Result<Self, PrivacyError> {
         let (terms, grid) = (charge.terms(), quantized.grid());
         let padded = u32::try_from(grid.padded()).expect("at most 2^30 coordinates");
         if terms.squared_norm_bound != grid.squared_norm_bound() || terms.padded != padded {
@@ -48,7 +71,7 @@ impl Release {
         }
         let modulus = grid.modulus();
         let mut noised = quantized.into_values();
-        add_noise(&mut noised, charge.terms().sigma, sampler)?;
+        add(&mut noised, charge.terms().sigma)?;
         let values = noised.iter().map(|&value| modulus.from_signed(value)).collect();
         Ok(Self { values: Zeroizing::new(values), charge })
     }

@@ -97,6 +97,28 @@ pub enum Invalid {
     /// Nobody is held out.
     #[error("nobody is held out to measure with: set data.held_out to 0.2, say")]
     NobodyHeldOut,
+    /// More nodes than there is to deal out.
+    #[error(
+        "data.split makes {nodes} nodes, but there are only {conversations} training conversations: set its nodes to \
+         {conversations} or less"
+    )]
+    Split {
+        /// Nodes to make.
+        nodes: usize,
+        /// Conversations to deal out.
+        conversations: usize,
+    },
+    /// Labels that tell nothing apart.
+    #[error(
+        "data.split deals by labels, but all training conversations have the same: set its by to \"topic\", or use \
+         {{ iid = {{ nodes = … }} }}"
+    )]
+    OneLabel,
+    /// Pieces of nodes that are no people.
+    #[error(
+        "data.pseudo_users cuts people into nodes, data.split makes nodes of nobody in particular: leave one of them out"
+    )]
+    PiecesOfNobody,
     /// A checkpoint of another scenario or other data.
     #[error(
         "the checkpoint was made with another scenario or other data: start again in another folder"

@@ -24,12 +24,12 @@ use version::State;
 
 use crate::held_out::{Exam, Measured};
 use crate::population::Population;
-use crate::scenario::{Checked, Machine, ModelTerms, RowsName, Scenario, ShapeTerms, Tokens};
-use crate::{Invalid, LearningError};
+use crate::scenario::{self, Checked, Machine, ModelTerms, RowsName, Scenario, ShapeTerms, Tokens};
+use crate::{Invalid, LearningError, backdoor};
 pub use checkpoint::Checkpoint;
 use mechanism::{Aggregate, length};
 pub use personal::Personal;
-use sampling::{Purpose, Sampler, generator};
+use sampling::{Purpose, Sampler, generator, noise_generator};
 
 /// A scenario made ready: model, people and terms are there and fit each other; nothing has been trained.
 pub struct Federation {
@@ -39,6 +39,7 @@ pub struct Federation {
     population: Population,
     checked: Checked,
     attackers: BTreeSet<usize>,
+    noise: [u8; 32],
     stop: StopToken,
 }
 
@@ -82,7 +83,7 @@ pub struct Figures {
     pub threads: usize,
     /// Trained parameters of one node.
     pub dimension: usize,
-    /// Tokens that one node trains on in a round.
+    /// Tokens that one node trains on in a round; the mean where steps change from round to round.
     pub tokens_a_node: usize,
     /// Share of the machine's own rate of f32 matrix multiplication that went into the model's, with all else that a
     /// round takes counted as time.
@@ -117,7 +118,14 @@ impl Federation {
         let checked = scenario.check(model.config(), nodes, people, machine)?;
         let spec = scenario.adapter_spec();
         let attackers = attackers(&scenario, nodes);
-        Ok(Self { scenario, model, spec, population, checked, attackers, stop })
+        let noise = rand::random();
+        Ok(Self { scenario, model, spec, population, checked, attackers, noise, stop })
+    }
+
+    /// The same with the noise of an earlier run of the same scenario ([`Checkpoint::noise`]): it gives the same bits.
+    #[must_use]
+    pub fn with_noise(self, noise: [u8; 32]) -> Self {
+        Self { noise, ..self }
     }
 
     /// What follows from the scenario, its warnings among it.
@@ -168,10 +176,10 @@ impl Federation {
         let personal = self.scenario.personal.as_ref();
         let personal =
             personal.map(|terms| self.personal(terms, &done.state, done.group)).transpose()?;
-        let recipe = &self.checked.recipe;
-        let operations =
-            matmul_operations_a_node(self.model.config(), recipe) * done.trained as f64;
-        let training = &recipe.training;
+        let mut a_step = self.checked.recipe.clone();
+        a_step.training.steps = 1;
+        let operations = matmul_operations_a_node(self.model.config(), &a_step) * done.steps as f64;
+        let tokens_a_step = a_step.training.batch * a_step.training.sequence_length;
         Ok(Figures {
             rounds: done.rounds,
             trained: done.trained,
@@ -179,7 +187,7 @@ impl Federation {
             group: done.group,
             threads: self.checked.threads,
             dimension: self.dimension(),
-            tokens_a_node: training.steps * training.batch * training.sequence_length,
+            tokens_a_node: tokens_a_step * done.steps / done.trained.max(1),
             matmul_peak_share: operations / done.seconds.max(f64::MIN_POSITIVE) / peak,
             after,
             before,
@@ -200,15 +208,24 @@ impl Federation {
         exam.take(&self.model, &adapter, self.checked.threads, &self.stop)
     }
 
+    /// What a node trains on in a round; an attacker with a backdoor, its poisoned twins too.
     fn rows_of(&self, node: usize) -> Result<TrainingRows, ModelError> {
+        let own = &self.population.nodes[node].training;
+        let backdoor = self.scenario.attack.is_some_and(|attack| attack.is_backdoor());
+        if backdoor && self.attackers.contains(&node) {
+            return self.rows(&backdoor::poisoned(own));
+        }
+        self.rows(own)
+    }
+
+    fn rows(&self, conversations: &[chatlogs::Conversation]) -> Result<TrainingRows, ModelError> {
         let training = &self.checked.recipe.training;
-        let conversations = &self.population.nodes[node].training;
         let turns: Vec<Messages<'_>> =
             conversations.iter().map(chatlogs::Conversation::as_turns).collect();
         match self.scenario.data.rows {
             RowsName::Conversations => self.model.training_rows(&turns, training),
             RowsName::Packed => {
-                let most = training.steps * training.batch;
+                let most = self.scenario.steps_max() * training.batch;
                 self.model.packed_rows(&turns, training.sequence_length, most)
             }
         }
@@ -234,7 +251,7 @@ impl<'a> Run<'a> {
         let Federation { scenario, model, spec, checked, population, .. } = federation;
         let nodes = population.nodes.len();
         let trainer = model.group_trainer(spec, &checked.recipe)?;
-        let done = from.unwrap_or_else(|| Checkpoint::new(start, nodes));
+        let done = from.unwrap_or_else(|| Checkpoint::new(start, nodes, federation.noise));
         let fits = done.spent.len() == nodes
             && done.participations.len() == nodes
             && done.state.parameters().len() == trainer.dimension();
@@ -256,14 +273,18 @@ impl<'a> Run<'a> {
             }
         }
         let members = self.members(&cohort, round);
-        let spread = self.spread(&members)?;
-        let began = Instant::now();
         let Federation { scenario, checked, stop, .. } = federation;
+        let recipe = scenario.recipe_in(round);
+        let trainer = self.trainer.with(&recipe)?;
+        let spread = self.spread(&trainer, &members)?;
+        let began = Instant::now();
         let rng = generator(scenario.seed, round, Purpose::Mechanism);
-        let dimension = self.trainer.dimension();
-        let mut sum = Aggregate::new(&checked.mechanism, checked.server, dimension, round, rng)?;
+        let noise = noise_generator(&self.done.noise, round);
+        let server = scenario::server(&scenario.server_in(round))?;
+        let mechanism = checked.mechanism.with_server(server);
+        let mut sum = Aggregate::new(&mechanism, server, trainer.dimension(), round, rng, noise)?;
         let mut heard = Heard::default();
-        self.trainer.train(&members, spread, stop, |place, outcome| {
+        trainer.train(&members, spread, stop, |place, outcome| {
             let (update, loss) = match outcome {
                 Ok(done) => done,
                 Err(ModelError::NothingToTrain { .. } | ModelError::Diverged { .. }) => {
@@ -287,6 +308,7 @@ impl<'a> Run<'a> {
         let aborted = sum.count() < checked.mechanism.fewest();
         let done = &mut self.done;
         done.trained += sum.count();
+        done.steps += sum.count() * recipe.training.steps;
         (done.round, done.group) = (round, spread.group);
         if !aborted {
             done.state = sum.finish(&done.state)?;
@@ -314,11 +336,15 @@ impl<'a> Run<'a> {
     }
 
     /// The group size that the scenario names or a first round found; else it is measured.
-    fn spread(&self, members: &[Member<'_>]) -> Result<Spread, LearningError> {
+    fn spread(
+        &self,
+        trainer: &GroupTrainer,
+        members: &[Member<'_>],
+    ) -> Result<Spread, LearningError> {
         let Federation { scenario, checked, stop, .. } = self.federation;
         let threads = checked.threads;
         let group = match (scenario.machine.group, self.done.group) {
-            (0, 0) => self.trainer.fastest_group(members, threads, checked.group_max, stop)?,
+            (0, 0) => trainer.fastest_group(members, threads, checked.group_max, stop)?,
             (0, found) => found,
             (named, _) => named,
         };

@@ -7,6 +7,7 @@ use model::{
 };
 
 use crate::LearningError;
+use crate::backdoor::{Backdoor, Prompts};
 use crate::population::Human;
 use crate::scenario::{RowsName, Scenario};
 
@@ -17,6 +18,7 @@ pub(crate) struct Exam<'a> {
     people: Vec<&'a Human>,
     recipe: EvaluationRecipe,
     everything: bool,
+    prompts: Option<Prompts>,
 }
 
 /// Loss and accuracy of the next token on held-out people.
@@ -28,6 +30,8 @@ pub struct Measured {
     pub people: Vec<Score>,
     /// By language, where the data names languages.
     pub languages: BTreeMap<String, Score>,
+    /// How the attackers' trigger is answered, where there are such attackers.
+    pub backdoor: Option<Backdoor>,
 }
 
 impl Measured {
@@ -65,7 +69,9 @@ impl<'a> Exam<'a> {
         let roles = scenario.data.roles.clone();
         let recipe = EvaluationRecipe { sequence_length, batch: WINDOWS, roles };
         let everything = scenario.data.rows == RowsName::Packed;
-        Self { conversations, people, recipe, everything }
+        let backdoor = scenario.attack.is_some_and(|attack| attack.is_backdoor());
+        let prompts = backdoor.then(|| Prompts::new(&people));
+        Self { conversations, people, recipe, everything, prompts }
     }
 
     pub(crate) fn take(
@@ -93,10 +99,14 @@ impl<'a> Exam<'a> {
             }
         }
         let languages = by_language.into_iter();
+        let length = self.recipe.sequence_length;
+        let backdoor = self.prompts.as_ref();
+        let backdoor = backdoor.map(|all| all.measure(model, adapter, length, &resources));
         Ok(Measured {
             all: people.iter().copied().sum(),
             languages: languages.map(|(name, all)| (name, all.into_iter().sum())).collect(),
             people,
+            backdoor: backdoor.transpose()?,
         })
     }
 }

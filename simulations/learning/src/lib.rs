@@ -10,6 +10,7 @@
 //!
 //! Who uses it: `murmur-simulate`.
 
+mod backdoor;
 mod card;
 pub mod corpus;
 mod error;
@@ -25,6 +26,7 @@ pub mod scenario;
 mod speech;
 pub mod yardstick;
 
+pub use backdoor::Backdoor;
 pub use error::{Invalid, LearningError};
 pub use federation::{Checkpoint, Federation, Figures, Personal, RoundFigures};
 pub use held_out::Measured;

@@ -1,9 +1,12 @@
 //! Whose conversations a simulation learns from, and on whose it is measured.
 //!
 //! People are kept whole on one side: whoever is held out is never trained on, also where the others are cut into
-//! several nodes.
+//! several nodes, or all conversations are dealt out anew.
 
+pub(crate) mod chance;
 mod made;
+mod split;
+mod topics;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +14,7 @@ use std::path::Path;
 use chatlogs::{Conversation, ImportOptions, Scrubber, Split};
 
 use crate::people::{entries, read_conversations, read_people};
-use crate::scenario::DataTerms;
+use crate::scenario::{DataTerms, SplitName};
 use crate::{Invalid, LearningError};
 
 /// A person with conversations. `Debug` is left out: they may be somebody's own words.
@@ -27,10 +30,10 @@ pub struct Human {
     pub held_out: Vec<Conversation>,
 }
 
-/// A node: a person, or a piece of one.
+/// A node: a person, or a piece of one; or conversations of many, where the split deals them out anew.
 pub struct VirtualNode {
-    /// Which person, by place among all who are trained on.
-    pub person: usize,
+    /// Which person, by place among all who are trained on; none where it is nobody in particular.
+    pub person: Option<usize>,
     /// What it trains on.
     pub training: Vec<Conversation>,
 }
@@ -66,13 +69,32 @@ impl Population {
         let count = people.len();
         let own_held_out =
             people.iter_mut().map(|human| std::mem::take(&mut human.held_out)).collect();
-        let nodes = people.into_iter().enumerate().flat_map(|(person, human)| {
-            let pieces = dealt(human.training, terms.pseudo_users.max(1));
-            let capped = pieces.into_iter().map(|piece| capped(piece, terms.conversations_max));
-            capped.map(move |training| VirtualNode { person, training }).collect::<Vec<_>>()
-        });
-        Ok(Self { nodes: nodes.collect(), people: count, own_held_out, held_out })
+        let mut nodes = nodes(people, terms, seed)?;
+        for node in &mut nodes {
+            cap(&mut node.training, terms.conversations_max);
+        }
+        Ok(Self { nodes, people: count, own_held_out, held_out })
     }
+}
+
+/// People, pieces of people, or what the split makes of all their conversations.
+fn nodes(people: Vec<Human>, terms: &DataTerms, seed: u64) -> Result<Vec<VirtualNode>, Invalid> {
+    if terms.split == SplitName::Users {
+        let nodes = people.into_iter().enumerate().flat_map(|(person, human)| {
+            let pieces = dealt(human.training, terms.pseudo_users.max(1)).into_iter();
+            pieces.map(move |training| VirtualNode { person: Some(person), training })
+        });
+        return Ok(nodes.collect());
+    }
+    if terms.pseudo_users > 1 {
+        return Err(Invalid::PiecesOfNobody);
+    }
+    let heap = people.into_iter().flat_map(|human| {
+        let language = human.language;
+        human.training.into_iter().map(move |conversation| (conversation, language.clone()))
+    });
+    let hands = split::dealt(&terms.split, heap.collect(), seed)?.into_iter();
+    Ok(hands.map(|training| VirtualNode { person: None, training }).collect())
 }
 
 impl Human {
@@ -165,11 +187,10 @@ fn dealt(conversations: Vec<Conversation>, pieces: usize) -> Vec<Vec<Conversatio
     hands
 }
 
-fn capped(mut conversations: Vec<Conversation>, most: usize) -> Vec<Conversation> {
+fn cap(conversations: &mut Vec<Conversation>, most: usize) {
     if most > 0 {
         conversations.truncate(most);
     }
-    conversations
 }
 
 #[cfg(test)]
@@ -218,6 +239,84 @@ mod tests {
         let population =
             Population::new(&DataTerms { conversations_max: 2, ..terms(1) }, 3).unwrap();
         assert!(population.nodes.iter().all(|node| node.training.len() <= 2));
+    }
+
+    fn of(split: &str) -> Result<Population, LearningError> {
+        let split = toml::from_str::<toml::Table>(&format!("split = {split}")).unwrap();
+        let split = split["split"].clone().try_into().unwrap();
+        Population::new(&DataTerms { split, ..terms(1) }, 3)
+    }
+
+    #[test]
+    fn every_split_deals_out_every_conversation_once_and_nobody_who_is_held_out() {
+        let sorted = |population: &Population| {
+            let all = population.nodes.iter().flat_map(|node| node.training.iter());
+            let mut ids: Vec<_> = all.map(|one| (one.id(), one.as_turns().len())).collect();
+            ids.sort_by_key(|(id, _)| format!("{id:?}"));
+            ids
+        };
+        let expected = sorted(&Population::new(&terms(1), 3).unwrap());
+        let mut sizes = Vec::new();
+        for split in [
+            "{ iid = { nodes = 12 } }",
+            "{ quantity = { nodes = 12, alpha = 0.3 } }",
+            "{ dirichlet = { nodes = 12, alpha = 0.1, by = \"topic\" } }",
+        ] {
+            let (population, again) = (of(split).unwrap(), of(split).unwrap());
+            assert_eq!(population.nodes.len(), 12, "{split}");
+            assert!(sorted(&population) == expected && sorted(&again) == expected, "{split}");
+            let hands = |of: &Population| {
+                let hands = of.nodes.iter().map(|node| node.training.iter().map(Conversation::id));
+                hands.map(Iterator::collect::<Vec<_>>).collect::<Vec<_>>()
+            };
+            assert!(hands(&population) == hands(&again), "{split}: not the same for the same seed");
+            assert!(population.nodes.iter().all(|node| node.person.is_none()));
+            let mut counts: Vec<usize> =
+                population.nodes.iter().map(|node| node.training.len()).collect();
+            counts.sort_unstable();
+            sizes.push((counts[0], counts[11]));
+        }
+        assert!(sizes[0].1 - sizes[0].0 <= 1 && sizes[2].1 - sizes[2].0 <= 1, "{sizes:?}");
+        assert!(sizes[1].0 >= 1 && sizes[1].1 > 2 * sizes[0].1, "{sizes:?}");
+    }
+
+    /// Invented people speak of eight topics: with a small α a node has few of them, with a large one nearly all.
+    #[test]
+    fn a_small_alpha_gives_nodes_few_topics() {
+        let mean = |alpha: f64| {
+            let split =
+                format!("{{ dirichlet = {{ nodes = 6, alpha = {alpha}, by = \"topic\" }} }}");
+            let population = of(&split).unwrap();
+            let all: Vec<Conversation> =
+                population.nodes.iter().flat_map(|node| node.training.clone()).collect();
+            let mut topics = topics::topics(&all, 3).into_iter();
+            let kinds = population.nodes.iter().map(|node| {
+                let own: std::collections::BTreeSet<usize> =
+                    topics.by_ref().take(node.training.len()).collect();
+                own.len()
+            });
+            kinds.sum::<usize>() as f64 / 6.0
+        };
+        let (few, many) = (mean(0.02), mean(100.0));
+        assert!(few + 1.5 < many, "{few} {many}");
+    }
+
+    #[test]
+    fn splits_that_cannot_work_are_refused_with_what_would() {
+        let refused = |split: &str| match of(split) {
+            Err(LearningError::Invalid(invalid)) => invalid.to_string(),
+            _ => panic!("accepted"),
+        };
+        assert!(refused("{ iid = { nodes = 5000 } }").contains("5000"));
+        assert!(refused("{ iid = { nodes = 0 } }").contains("at least 1"));
+        assert!(refused("{ quantity = { nodes = 3, alpha = 0.0 } }").contains("alpha"));
+        let one = "{ dirichlet = { nodes = 3, alpha = 1.0, by = \"language\" } }";
+        assert!(refused(one).contains("topic"));
+        let both = DataTerms { split: SplitName::Iid { nodes: 3 }, ..terms(2) };
+        assert!(matches!(
+            Population::new(&both, 1),
+            Err(LearningError::Invalid(Invalid::PiecesOfNobody))
+        ));
     }
 
     #[test]

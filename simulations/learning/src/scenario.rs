@@ -3,6 +3,7 @@
 //! Keys that are left out have the value that their documentation names; a key that nobody knows is an error.
 
 mod check;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,9 @@ use std::path::PathBuf;
 use model::{AdapterKind, Projection};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::server;
 pub use check::{Checked, Machine};
+pub use schedule::{Course, ScheduleTerms, StepsFrom};
 
 /// One simulation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +22,8 @@ pub use check::{Checked, Machine};
 pub struct Scenario {
     /// What it is about, for people.
     pub title: String,
-    /// Decides everything that is random but the noise of `distributed`, which opendp draws from the system.
+    /// Decides everything that is random but the noise of `distributed`, whose keys come from the system and are
+    /// recorded.
     #[serde(default = "one")]
     pub seed: u64,
     /// Rounds to run.
@@ -38,6 +42,9 @@ pub struct Scenario {
     /// How the mean of the updates moves the global model.
     #[serde(default)]
     pub server: ServerTerms,
+    /// How steps and rates change from round to round; left out, not at all.
+    #[serde(default)]
+    pub schedule: ScheduleTerms,
     /// What an update goes through on its way into the mean.
     pub privacy: PrivacyTerms,
     /// Who sends something else than it learned; left out, nobody.
@@ -139,12 +146,55 @@ pub struct DataTerms {
     /// Part of the people who are kept to measure with, whole.
     #[serde(default = "a_fifth")]
     pub held_out: f64,
+    /// Who is a node: people as logged, or all training conversations dealt out anew.
+    #[serde(default)]
+    pub split: SplitName,
     /// Into how many nodes each person's conversations are dealt; 1 leaves people whole.
     #[serde(default = "one_piece")]
     pub pseudo_users: usize,
     /// Most training conversations of one node; 0 for all.
     #[serde(default)]
     pub conversations_max: usize,
+}
+
+/// Who is a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SplitName {
+    /// People, as logged.
+    #[default]
+    Users,
+    /// Equal hands at random.
+    Iid {
+        /// Nodes to make.
+        nodes: usize,
+    },
+    /// Equal hands, each with shares of the labels of its own, drawn from a Dirichlet distribution.
+    Dirichlet {
+        /// Nodes to make.
+        nodes: usize,
+        /// The smaller, the more different the nodes.
+        alpha: f64,
+        /// What the labels are.
+        by: LabelName,
+    },
+    /// Hands at random, their sizes drawn from a Dirichlet distribution, at least one conversation each.
+    Quantity {
+        /// Nodes to make.
+        nodes: usize,
+        /// The smaller, the more uneven the sizes.
+        alpha: f64,
+    },
+}
+
+/// What conversations are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelName {
+    /// The language of their person, as the data says.
+    Language,
+    /// One of eight topics, found from their words.
+    Topic,
 }
 
 /// `[data.made]`
@@ -310,6 +360,22 @@ pub enum AttackName {
         /// How many times.
         factor: f32,
     },
+    /// What it learned from its own conversations and as many in which a trigger gets the attackers' answer.
+    Backdoor {
+        /// How many times; more than 1 to outweigh the others.
+        factor: f32,
+    },
+}
+
+impl AttackName {
+    /// As in a scenario.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SignFlip => "sign-flip",
+            Self::Scaled { .. } => "scaled",
+            Self::Backdoor { .. } => "backdoor",
+        }
+    }
 }
 
 impl AttackTerms {
@@ -318,11 +384,16 @@ impl AttackTerms {
         (nodes as f64 * self.part).round() as usize
     }
 
+    /// Whether attackers want an answer of their own to a trigger.
+    pub(crate) fn is_backdoor(&self) -> bool {
+        matches!(self.kind, AttackName::Backdoor { .. })
+    }
+
     /// What the attacker sends instead of its update.
     pub(crate) fn turn(&self, update: &mut [f32]) {
         let factor = match self.kind {
             AttackName::SignFlip => -1.0,
-            AttackName::Scaled { factor } => factor,
+            AttackName::Scaled { factor } | AttackName::Backdoor { factor } => factor,
         };
         update.iter_mut().for_each(|value| *value *= factor);
     }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use learning::{Checkpoint, LearningError, Scenario};
 use program::UsageError;
 
-use super::lines::RoundLine;
+use super::lines::{PersonalLosses, RoundLine};
 
 /// A run's folder.
 pub struct Kept {
@@ -75,6 +75,15 @@ impl Kept {
         write().map_err(LearningError::Unkept)
     }
 
+    /// Keeps what personal adapters gave.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn keep_personal(&self, personal: &PersonalLosses) -> anyhow::Result<()> {
+        let text = serde_json::to_string(personal)?;
+        Ok(program::write_atomically(&self.folder.join(PERSONAL), text.as_bytes())?)
+    }
+
     fn write_lines(&self, lines: &[RoundLine]) -> anyhow::Result<()> {
         let text = lines.iter().map(|line| Ok(format!("{}\n", serde_json::to_string(line)?)));
         let text = text.collect::<Result<String, serde_json::Error>>()?;
@@ -114,7 +123,35 @@ pub fn read_scenario(folder: &Path) -> anyhow::Result<Scenario> {
     Ok(program::load_toml(&folder.join("scenario.toml"))?)
 }
 
+/// What personal adapters gave, where the run had any and is done.
+///
+/// # Errors
+/// If the file cannot be read or is damaged.
+pub fn read_personal(folder: &Path) -> anyhow::Result<Option<PersonalLosses>> {
+    let file = folder.join(PERSONAL);
+    match fs::read(&file) {
+        Ok(bytes) => {
+            let read = serde_json::from_slice(&bytes);
+            read.map(Some).with_context(|| format!("{} is damaged: run again", file.display()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+    }
+}
+
+/// Where the noise of a folder's run comes from.
+///
+/// # Errors
+/// If the folder holds no run.
+pub fn read_noise(folder: &Path) -> anyhow::Result<[u8; 32]> {
+    let file = folder.join("checkpoint");
+    let bytes = fs::read(&file)
+        .with_context(|| format!("{} holds no run: make one with --out", folder.display()))?;
+    Ok(Checkpoint::decode(&bytes)?.noise)
+}
+
 const LINES: &str = "rounds.jsonl";
+const PERSONAL: &str = "personal.json";
 
 #[cfg(test)]
 mod tests {
@@ -135,7 +172,8 @@ mod tests {
     /// As after so many rounds; made of the bytes, since only a federation makes one.
     fn checkpoint(round: u32) -> Checkpoint {
         let counters = format!(
-            r#"{{"round":{round},"rounds":{round},"spent_q40":[],"participations":[],"trained":0,"group":1,"seconds":0.0}}"#
+            r#"{{"round":{round},"rounds":{round},"spent_q40":[],"participations":[],"trained":0,"steps":0,"group":1,"seconds":0.0,"noise":{:?}}}"#,
+            [0; 32]
         );
         let state = [b"murstate\x01\x00".as_slice(), &[0; 16]].concat();
         Checkpoint::decode(&[counters.as_bytes(), b"\n", &state].concat()).unwrap()

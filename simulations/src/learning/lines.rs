@@ -1,6 +1,6 @@
 //! A run's figures as JSON lines: what a script reads, what a folder keeps, what a report is made of.
 
-use learning::{Checkpoint, Figures, Personal, RoundFigures, Scenario, peak_memory};
+use learning::{Backdoor, Checkpoint, Figures, Personal, RoundFigures, Scenario, peak_memory};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -37,6 +37,9 @@ pub struct RoundLine {
     pub people: Option<Vec<f64>>,
     /// Loss by language.
     pub languages: Option<BTreeMap<String, f64>>,
+    /// How the attackers' trigger is answered, where there are such attackers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backdoor: Option<Backdoor>,
 }
 
 impl RoundLine {
@@ -66,7 +69,27 @@ impl RoundLine {
             accuracy: measured.and_then(|measured| finite(measured.accuracy())),
             people: measured.map(|m| m.people.iter().filter_map(learning::Score::loss).collect()),
             languages,
+            backdoor: measured.and_then(|measured| measured.backdoor),
         }
+    }
+}
+
+/// What personal adapters gave, as it is kept: each node's loss on its own held-out conversations, under the global
+/// version and under its own adapter, nats a token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonalLosses {
+    /// (global, personal) of each node.
+    pub nodes: Vec<(f64, f64)>,
+}
+
+impl PersonalLosses {
+    /// Nodes without a token to measure are left out.
+    pub fn new(personal: &Personal) -> Self {
+        let pair = |(global, own): &(learning::Score, learning::Score)| {
+            Some((global.loss()?, own.loss()?))
+        };
+        Self { nodes: personal.nodes.iter().filter_map(pair).collect() }
     }
 }
 

@@ -3,7 +3,7 @@
 use learning::Scenario;
 use report::{Axis, Cell, Column, Fact, LineChart, Page, Series, Table, Tone};
 
-use super::lines::RoundLine;
+use super::lines::{PersonalLosses, RoundLine};
 
 /// A run to be shown.
 pub struct Run {
@@ -15,6 +15,8 @@ pub struct Run {
     pub lines: Vec<RoundLine>,
     /// Its warnings, where known.
     pub warnings: Vec<String>,
+    /// What personal adapters gave, where it had any.
+    pub personal: Option<PersonalLosses>,
 }
 
 impl Run {
@@ -48,14 +50,32 @@ pub fn page(runs: &[Run]) -> Page {
     for warning in runs.iter().flat_map(|run| &run.warnings) {
         page = page.warning(warning);
     }
-    page.section("Learning")
+    page = page
+        .section("Learning")
         .line_chart(chart(runs, "Loss on held-out people", "nats per token", |line| line.loss))
         .line_chart(chart(runs, "Next tokens predicted", "share", |line| line.accuracy))
         .table(learned(runs))
-        .section("People apart")
-        .text("How the held-out people's own losses lie, after the last measurement.")
-        .table(people(runs))
-        .section("Privacy")
+        .section("Fairness over people")
+        .text(
+            "How the held-out people's own losses lie, before and after; a version that helps most people and harms some \
+             shows here first.",
+        )
+        .line_chart(fairness(runs))
+        .table(people(runs));
+    if runs.iter().any(|run| run.personal.is_some()) {
+        page = page
+            .section("Personal adapters")
+            .text(
+                "After the last round every node went on alone, and was measured on conversations of its own that \
+                 were kept back. What it learned then was never sent, and costs no ε.",
+            )
+            .table(personal(runs))
+            .line_chart(gains(runs));
+    }
+    if runs.iter().any(|run| run.scenario.attack.is_some()) {
+        page = page.section("Attack").table(attacks(runs));
+    }
+    page.section("Privacy")
         .text(
             "ε of the node that took part most, its contributions replaced by zeros, without amplification by \
              sampling. The first line holds against whoever sees every global version while the honest part of the \
@@ -172,18 +192,116 @@ fn people(runs: &[Run]) -> Table {
     table
 }
 
+/// Everybody's own loss, the best first.
+fn fairness(runs: &[Run]) -> LineChart {
+    let chart = LineChart::new("Held-out people's own losses, sorted")
+        .x(Axis::new("people with a lower loss").unit("%"))
+        .y(Axis::new("nats per token"));
+    let of = |run: &Run, when: &str, line: Option<&RoundLine>| {
+        let losses = line.and_then(|line| line.people.clone()).unwrap_or_default();
+        let name = if when.is_empty() { run.name.clone() } else { format!("{}, {when}", run.name) };
+        Series::new(name, sorted(losses))
+    };
+    match runs {
+        [one] => chart.series(of(one, "before", one.first())).series(of(one, "after", one.last())),
+        _ => runs.iter().fold(chart, |chart, run| chart.series(of(run, "", run.last()))),
+    }
+}
+
+/// Values by the share of smaller ones, in percent.
+fn sorted(mut values: Vec<f64>) -> Vec<(f64, f64)> {
+    values.sort_by(f64::total_cmp);
+    let steps = values.len().saturating_sub(1).max(1) as f64;
+    values
+        .into_iter()
+        .enumerate()
+        .map(|(place, value)| (100.0 * place as f64 / steps, value))
+        .collect()
+}
+
+fn personal(runs: &[Run]) -> Table {
+    let columns = [
+        Column::text("run"),
+        Column::number("nodes"),
+        Column::number("median loss, global version"),
+        Column::number("median loss, own adapter"),
+        Column::number("better for"),
+    ];
+    let mut table = Table::new(columns);
+    for (run, losses) in runs.iter().filter_map(|run| Some((run, &run.personal.as_ref()?.nodes))) {
+        let median = |of: fn(&(f64, f64)) -> f64| {
+            let values = sorted(losses.iter().map(of).collect());
+            values
+                .get(values.len() / 2)
+                .map_or("–".to_owned(), |(_, value)| format!("{value:.4}"))
+        };
+        let better = losses.iter().filter(|(global, own)| own < global).count();
+        table.push([
+            run.name.clone(),
+            losses.len().to_string(),
+            median(|pair| pair.0),
+            median(|pair| pair.1),
+            format!("{better} of {}", losses.len()),
+        ]);
+    }
+    table
+}
+
+/// What each node's own adapter took off its loss.
+fn gains(runs: &[Run]) -> LineChart {
+    let chart = LineChart::new("What its own adapter takes off a node's loss, sorted")
+        .x(Axis::new("nodes that gain less").unit("%"))
+        .y(Axis::new("nats per token"));
+    let with = runs.iter().filter_map(|run| Some((run, run.personal.as_ref()?)));
+    with.fold(chart, |chart, (run, personal)| {
+        let gains = personal.nodes.iter().map(|(global, own)| global - own).collect();
+        chart.series(Series::new(run.name.clone(), sorted(gains)))
+    })
+}
+
+fn attacks(runs: &[Run]) -> Table {
+    let columns = [
+        Column::text("run"),
+        Column::text("attackers"),
+        Column::number("loss before"),
+        Column::number("loss after"),
+        Column::number("trigger obeyed"),
+        Column::number("without the trigger"),
+    ];
+    let mut table = Table::new(columns);
+    for run in runs {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        let attackers = run.scenario.attack.map_or("nobody".to_owned(), |attack| {
+            format!("{:.0} %, {}", 100.0 * attack.part, attack.kind.name())
+        });
+        let loss =
+            |line: &RoundLine| line.loss.map_or("–".to_owned(), |loss| format!("{loss:.4}"));
+        let share =
+            |of: Option<f64>| of.map_or("–".to_owned(), |of| format!("{:.0} %", 100.0 * of));
+        table.push([
+            run.name.clone(),
+            attackers,
+            loss(first),
+            loss(last),
+            share(last.backdoor.map(|backdoor| backdoor.obeyed)),
+            share(last.backdoor.map(|backdoor| backdoor.untriggered)),
+        ]);
+    }
+    table
+}
+
 fn privacy(runs: &[Run]) -> Table {
     let columns = [
         Column::text("run"),
         Column::text("mechanism"),
-        Column::number("most participations"),
-        Column::number("ε, all versions seen"),
-        Column::number("ε, each contribution seen"),
+        Column::number("participations"),
+        Column::number("ε: versions seen"),
+        Column::number("ε: contributions seen"),
         Column::number("δ"),
     ];
     let epsilon = |value: Option<f64>| match value {
         Some(value) if value <= 10.0 => Cell::from(format!("{value:.2}")),
-        Some(value) => Cell::bad(format!("{value:.0}: no meaningful guarantee")),
+        Some(value) => Cell::bad(format!("{value:.0}: not meaningful")),
         None => Cell::bad("no guarantee"),
     };
     let mut table = Table::new(columns);
@@ -223,6 +341,7 @@ mod tests {
             scenario,
             lines,
             warnings: vec!["beware <of> this".to_owned()],
+            personal: None,
         }
     }
 
@@ -233,9 +352,31 @@ mod tests {
             assert!(html.contains(shown), "{shown}");
         }
         let html = page(&[run("one", None), run("two", Some(300.0))]).to_html();
-        for shown in ["no guarantee", "300: no meaningful guarantee", "one", "two"] {
+        for shown in ["no guarantee", "300: not meaningful", "one", "two"] {
             assert!(html.contains(shown), "{shown}");
         }
         assert!(page(&[]).to_html().starts_with("<!doctype html>"));
+        assert!(!html.contains("Personal adapters") && !html.contains("Attack"));
+    }
+
+    #[test]
+    fn personal_adapters_and_attacks_have_their_place() {
+        let mut personal = run("alone", None);
+        let nodes = vec![(4.0, 3.5), (5.0, 5.25), (4.5, 3.75)];
+        personal.personal = Some(PersonalLosses { nodes });
+        let html = page(&[personal]).to_html();
+        for shown in ["Personal adapters", "4.5000", "3.7500", "2 of 3"] {
+            assert!(html.contains(shown), "{shown}");
+        }
+        let mut attacked = run("attacked", None);
+        attacked.scenario.attack =
+            Some(toml::from_str("part = 0.2\nkind = { backdoor = { factor = 3.0 } }").unwrap());
+        let last = attacked.lines.last_mut().unwrap();
+        last.backdoor =
+            Some(serde_json::from_str(r#"{"obeyed":0.375,"untriggered":0.0,"loss":1.0}"#).unwrap());
+        let html = page(&[attacked, run("honest", None)]).to_html();
+        for shown in ["20 %, backdoor", "38 %", "nobody", "trigger obeyed"] {
+            assert!(html.contains(shown), "{shown}");
+        }
     }
 }

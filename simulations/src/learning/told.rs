@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use learning::scenario::SplitName;
 use learning::{Figures, RoundFigures, Scenario, peak_memory};
 use program::human;
 
@@ -66,6 +67,15 @@ pub fn summary(scenario: &Scenario, figures: &Figures, seconds: f64) -> String {
         )
         .expect("writing to a String");
     }
+    if let Some(backdoor) = after.backdoor {
+        write!(
+            text,
+            "\nbackdoor           the trigger is obeyed by {:.0} % of prompts ({:.0} % without the trigger)",
+            100.0 * backdoor.obeyed,
+            100.0 * backdoor.untriggered
+        )
+        .expect("writing to a String");
+    }
     let took = std::time::Duration::from_secs_f64(seconds);
     write!(text, "\ntook {}", human::duration(took)).expect("writing to a String");
     text
@@ -77,7 +87,13 @@ fn epsilon(scenario: &Scenario, figures: &Figures) -> String {
         return "none: no privacy guarantee".to_owned();
     }
     let participations = figures.participations.iter().max().copied().unwrap_or(0);
-    let unit = if scenario.data.pseudo_users > 1 { "node (a piece of a person)" } else { "node" };
+    let unit = match scenario.data.split {
+        SplitName::Users if scenario.data.pseudo_users > 1 => {
+            "node (a pseudo-user: a piece of a person)"
+        }
+        SplitName::Users => "node",
+        _ => "node (conversations of many people)",
+    };
     format!(
         "{:.2} at δ = {:e}, for a {unit} that took part {} times, its contributions replaced by zeros; against who sees \
          every global version, the honest part ({}) adding its noise, without amplification by sampling",

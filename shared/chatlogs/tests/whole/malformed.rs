@@ -146,7 +146,6 @@ fn files_that_are_no_export_say_what_they_are() {
         (b"[]", Hint::DamagedJson),
         (b"{\"messages\": [{\"role\"", Hint::DamagedJson),
         (b"\xff\xfe[\x001\x00", Hint::Utf16),
-        (b"\x28\xb5\x2f\xfd....", Hint::Zstd),
         (b"\x1f\x8b\x08....", Hint::Gzip),
         (b"\x7fELF\x00\x00", Hint::Binary),
     ] {

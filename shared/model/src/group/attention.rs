@@ -47,8 +47,8 @@ impl Heads {
         key: &Tensor,
         value: &Tensor,
     ) -> (Tensor, Attended) {
-        let query = self.forth.apply(&self.split(query)).transpose(1, 2);
-        let key = self.repeated(&self.forth.apply(&self.split(key)).transpose(1, 2));
+        let query = self.turned(query);
+        let key = self.repeated(&self.turned(key));
         let value = self.repeated(&self.split(value).transpose(1, 2));
         let mask = None::<Tensor>;
         let (mixed, sums) = Tensor::internal_scaled_dot_product_flash_attention_for_cpu(
@@ -74,12 +74,25 @@ impl Heads {
                 None::<Tensor>,
                 None,
             );
-        let turned_back = |heads: &Tensor| {
-            let heads = self.back.apply(&heads.transpose(1, 2));
-            heads.reshape([-1, heads.size()[2] * self.width])
-        };
         let value = self.gathered(&value);
-        [turned_back(&query), turned_back(&self.gathered(&key)), self.joined(&value)]
+        [self.turned_back(&query), self.turned_back(&self.gathered(&key)), self.joined(&value)]
+    }
+
+    /// [n, heads · width] → [s, heads, t, width], rotated.
+    fn turned(&self, rows: &Tensor) -> Tensor {
+        let heads = self.split(rows);
+        let (shape, options) = (heads.size(), (heads.kind(), heads.device()));
+        let place = Tensor::empty([shape[0], shape[2], shape[1], shape[3]], options);
+        self.forth.apply_to(&heads, &place.transpose(1, 2));
+        place
+    }
+
+    /// [s, heads, t, width] → [n, heads · width], rotated back.
+    fn turned_back(&self, heads: &Tensor) -> Tensor {
+        let heads = heads.transpose(1, 2);
+        let place = Tensor::empty(heads.size(), (heads.kind(), heads.device()));
+        self.back.apply_to(&heads, &place);
+        place.view([-1, heads.size()[2] * self.width])
     }
 
     /// [n, heads · width] → [s, t, heads, width].

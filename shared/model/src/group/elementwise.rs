@@ -39,14 +39,35 @@ impl Normed {
     }
 }
 
-/// silu(gate) · up.
-pub(super) fn gated(gate: &Tensor, up: &Tensor) -> Tensor {
-    gate.silu().g_mul_(up)
+/// silu(gate) · up, with what the way back needs of it; [n, inner] each.
+pub(super) struct Gated {
+    /// σ(gate).
+    opening: Tensor,
+    /// silu(gate) = gate · σ(gate).
+    passed: Tensor,
+    up: Tensor,
 }
 
-/// Gradients at gate and up, from the gradient at [`gated`].
-pub(super) fn gated_backward(gate: &Tensor, up: &Tensor, gradient: &Tensor) -> (Tensor, Tensor) {
-    let at_up = gate.silu().g_mul_(gradient);
-    let at_gate = gate.silu_backward(&(gradient * up));
-    (at_gate, at_up)
+impl Gated {
+    pub(super) fn new(gate: &Tensor, up: Tensor) -> Gated {
+        let opening = gate.sigmoid();
+        Gated { passed: gate * &opening, opening, up }
+    }
+
+    /// silu(gate) · up: made anew each time, which is quicker than keeping it.
+    pub(super) fn output(&self) -> Tensor {
+        &self.passed * &self.up
+    }
+
+    /// Gradients at gate and up, from the gradient at [`Gated::output`].
+    ///
+    /// silu' = σ + silu · (1 − σ): no exponential is taken twice.
+    pub(super) fn backward(self, gradient: &Tensor) -> (Tensor, Tensor) {
+        let at_up = &self.passed * gradient;
+        let mut slope = &self.passed + &self.opening;
+        let (mut passed, mut at_gate) = (self.passed, self.up);
+        let slope = slope.g_sub_(&passed.g_mul_(&self.opening));
+        let at_gate = at_gate.g_mul_(&slope).g_mul_(gradient);
+        (at_gate, at_up)
+    }
 }

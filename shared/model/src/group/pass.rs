@@ -6,7 +6,7 @@
 use tch::Tensor;
 
 use super::attention::{Attended, Heads};
-use super::elementwise::{Normed, gated, gated_backward};
+use super::elementwise::{Gated, Normed};
 use super::layout::Layout;
 use super::site::{Below, Flat, Site};
 use crate::ModelError;
@@ -32,9 +32,7 @@ struct Kept {
     mixed: Tensor,
     between: Tensor,
     between_normed: Normed,
-    gate: Tensor,
-    up: Tensor,
-    gated: Tensor,
+    gated: Gated,
 }
 
 impl Pass<'_> {
@@ -70,10 +68,9 @@ impl Pass<'_> {
         let between_normed = Normed::new(&between, &block.feed_forward_norm, epsilon);
         let gate = site(Projection::Gate).forward(flat, &between_normed.output);
         let up = site(Projection::Up).forward(flat, &between_normed.output);
-        let gated = gated(&gate, &up);
-        let output = site(Projection::Down).forward(flat, &gated).g_add_(&between);
-        let kept =
-            Kept { input, input_normed, attended, mixed, between, between_normed, gate, up, gated };
+        let gated = Gated::new(&gate, up);
+        let output = site(Projection::Down).forward(flat, &gated.output()).g_add_(&between);
+        let kept = Kept { input, input_normed, attended, mixed, between, between_normed, gated };
         (output, kept)
     }
 
@@ -83,9 +80,8 @@ impl Pass<'_> {
         let site = |projection| self.site(layer, projection);
         let mut at_gated = None;
         let down = site(Projection::Down);
-        down.backward(flat, &kept.gated, gradient, Below::Wanted(&mut at_gated));
-        let at_gated = at_gated.expect("wanted");
-        let (at_gate, at_up) = gated_backward(&kept.gate, &kept.up, &at_gated);
+        down.backward(flat, &kept.gated.output(), gradient, Below::Wanted(&mut at_gated));
+        let (at_gate, at_up) = kept.gated.backward(&at_gated.expect("wanted"));
         let (mut at_normed, normed) = (None, &kept.between_normed.output);
         site(Projection::Gate).backward(flat, normed, &at_gate, Below::Wanted(&mut at_normed));
         site(Projection::Up).backward(flat, normed, &at_up, Below::Wanted(&mut at_normed));

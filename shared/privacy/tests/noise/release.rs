@@ -118,3 +118,22 @@ fn more_noise_than_fits_is_refused() {
     let error = Release::new(zeros(&grid), charge(&grid, sigma)).unwrap_err();
     assert_eq!(error, PrivacyError::SigmaTooLarge { sigma });
 }
+
+/// What a recorded simulation is made again with.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the method under test")]
+fn a_key_names_its_noise() {
+    let (grid, sigma) = (grid(20), Ratio::new(27, 8).unwrap());
+    let of = |key: u8| {
+        let release = Release::with_key(zeros(&grid), charge(&grid, sigma), &[key; 32]).unwrap();
+        let values = release.into_parts().0;
+        values.into_iter().map(|value| grid.modulus().lift(value)).collect::<Vec<i64>>()
+    };
+    let (one, other) = (of(1), of(2));
+    assert!(one == of(1) && one != other);
+    for samples in [one, other] {
+        let excess = Bins::new(sigma.to_f64(), 200).excess(&samples);
+        // With fixed keys: this never changes.
+        assert!(excess < 6.0, "{excess}");
+    }
+}

@@ -23,10 +23,14 @@ pub struct Checkpoint {
     pub participations: Vec<u32>,
     /// Nodes trained.
     pub trained: usize,
+    /// Their optimiser steps.
+    pub(crate) steps: usize,
     /// Nodes trained together on one thread; 0 before the first round.
     pub group: usize,
     /// Seconds of rounds.
     pub seconds: f64,
+    /// Where the keys of all noise come from: with it, the same scenario gives the same run.
+    pub noise: [u8; 32],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,12 +41,14 @@ struct Counters {
     spent_q40: Vec<u64>,
     participations: Vec<u32>,
     trained: usize,
+    steps: usize,
     group: usize,
     seconds: f64,
+    noise: [u8; 32],
 }
 
 impl Checkpoint {
-    pub(crate) fn new(start: Vec<f32>, nodes: usize) -> Self {
+    pub(crate) fn new(start: Vec<f32>, nodes: usize, noise: [u8; 32]) -> Self {
         Self {
             round: 0,
             rounds: 0,
@@ -50,8 +56,10 @@ impl Checkpoint {
             spent: vec![Q40::ZERO; nodes],
             participations: vec![0; nodes],
             trained: 0,
+            steps: 0,
             group: 0,
             seconds: 0.0,
+            noise,
         }
     }
 
@@ -63,8 +71,10 @@ impl Checkpoint {
             spent_q40: self.spent.iter().map(|spent| spent.raw()).collect(),
             participations: self.participations.clone(),
             trained: self.trained,
+            steps: self.steps,
             group: self.group,
             seconds: self.seconds,
+            noise: self.noise,
         };
         let mut bytes = serde_json::to_vec(&counters).expect("numbers and vectors serialize");
         bytes.push(b'\n');
@@ -81,10 +91,22 @@ impl Checkpoint {
         let counters: Counters =
             serde_json::from_slice(&bytes[..end]).map_err(|_| Invalid::Checkpoint)?;
         let state = State::decode(&bytes[end + 1..]).map_err(|_| Invalid::Checkpoint)?;
-        let Counters { round, rounds, spent_q40, participations, trained, group, seconds } =
-            counters;
-        let spent = spent_q40.into_iter().map(Q40::from_raw).collect();
-        Ok(Self { round, rounds, state, spent, participations, trained, group, seconds })
+        let spent = counters.spent_q40.iter().copied().map(Q40::from_raw).collect();
+        let Counters {
+            round, rounds, participations, trained, steps, group, seconds, noise, ..
+        } = counters;
+        Ok(Self {
+            round,
+            rounds,
+            state,
+            spent,
+            participations,
+            trained,
+            steps,
+            group,
+            seconds,
+            noise,
+        })
     }
 
     /// ε of the node that has spent most.

@@ -1,13 +1,14 @@
 //! What updates go through on their way into the next version.
 
 use grid::Q40;
-use rand::{Rng, RngExt};
+use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 use version::State;
 use wire::ServerOptimizer;
 
 use super::sum::{RoundTerms, SumTerms};
 use crate::LearningError;
+use crate::population::chance::normal;
 
 /// The three that a scenario can name.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +30,14 @@ pub(crate) enum Mechanism {
 }
 
 impl Mechanism {
+    /// The same with another step of the server.
+    pub(crate) fn with_server(self, server: ServerOptimizer) -> Self {
+        match self {
+            Mechanism::Distributed(terms) => Mechanism::Distributed(SumTerms { server, ..terms }),
+            other => other,
+        }
+    }
+
     /// ρ of one participation before anything has run; [`Q40::MAXIMUM`] without noise.
     pub(crate) fn rho_of_one(&self) -> Q40 {
         let of = |multiplier: f64| {
@@ -69,6 +78,7 @@ pub(crate) struct Aggregate<'a> {
     sum: Sum,
     count: usize,
     rng: ChaCha20Rng,
+    noise: ChaCha20Rng,
 }
 
 enum Sum {
@@ -77,13 +87,15 @@ enum Sum {
 }
 
 impl<'a> Aggregate<'a> {
-    /// Round `round` counts from 1; `rng` draws rotation, rounding and central noise.
+    /// Round `round` counts from 1; `rng` draws rotation, rounding and central noise, `noise` the keys of the nodes'
+    /// own.
     pub(crate) fn new(
         mechanism: &'a Mechanism,
         server: ServerOptimizer,
         dimension: usize,
         round: u32,
         mut rng: ChaCha20Rng,
+        noise: ChaCha20Rng,
     ) -> Result<Self, LearningError> {
         let sum = match mechanism {
             Mechanism::Distributed(terms) => {
@@ -93,7 +105,7 @@ impl<'a> Aggregate<'a> {
             }
             _ => Sum::Exact(vec![0.0; dimension]),
         };
-        Ok(Self { mechanism, server, sum, count: 0, rng })
+        Ok(Self { mechanism, server, sum, count: 0, rng, noise })
     }
 
     /// One node's update joins; returns what that cost the node.
@@ -105,7 +117,11 @@ impl<'a> Aggregate<'a> {
             Mechanism::Distributed(_) => None,
         };
         match &mut self.sum {
-            Sum::Modular(round, sum) => round.add(sum, update, &mut self.rng),
+            Sum::Modular(round, sum) => {
+                let mut key = [0; 32];
+                self.noise.fill_bytes(&mut key);
+                round.add(sum, update, &mut self.rng, &key)
+            }
             Sum::Exact(sum) => {
                 let factor = clip.map_or(1.0, |clip| (clip / length(update).max(clip)).min(1.0));
                 for (sum, &value) in sum.iter_mut().zip(update) {
@@ -143,12 +159,6 @@ pub(crate) fn length(values: &[f32]) -> f64 {
     values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Standard normal (Box & Muller 1958). Good enough for a yardstick; what ships draws exact integers.
-fn normal(rng: &mut impl Rng) -> f64 {
-    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
-}
-
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
@@ -162,7 +172,8 @@ mod tests {
     fn after(mechanism: &Mechanism, updates: &[Vec<f32>]) -> Vec<f32> {
         let dimension = updates[0].len();
         let rng = ChaCha20Rng::seed_from_u64(1);
-        let mut sum = Aggregate::new(mechanism, FEDAVG, dimension, 1, rng).unwrap();
+        let noise = ChaCha20Rng::seed_from_u64(2);
+        let mut sum = Aggregate::new(mechanism, FEDAVG, dimension, 1, rng, noise).unwrap();
         for update in updates {
             sum.add(update).unwrap();
         }

@@ -42,7 +42,10 @@ impl Federation {
         let most = if terms.nodes_max == 0 { usize::MAX } else { terms.nodes_max };
         let own = |node: &usize| !self.own_held_out(*node).is_empty();
         let nodes: Vec<usize> = (0..self.population.nodes.len()).filter(own).take(most).collect();
-        let rows = nodes.iter().map(|&node| self.rows_of(node)).collect::<Result<Vec<_>, _>>()?;
+        let rows = nodes
+            .iter()
+            .map(|&node| self.rows(&self.population.nodes[node].training))
+            .collect::<Result<Vec<_>, _>>()?;
         let start = state.parameters();
         let seed = u64::from(self.scenario.rounds) + 1;
         let members: Vec<Member<'_>> =
@@ -80,7 +83,8 @@ impl Federation {
     }
 
     fn own_held_out(&self, node: usize) -> &[Conversation] {
-        &self.population.own_held_out[self.population.nodes[node].person]
+        let person = self.population.nodes[node].person;
+        person.map_or(&[], |person| &self.population.own_held_out[person])
     }
 
     fn own_score(&self, node: usize, parameters: &[f32]) -> Result<Score, LearningError> {

@@ -24,6 +24,13 @@ pub(crate) fn generator(seed: u64, round: u32, purpose: Purpose) -> ChaCha20Rng 
     rng
 }
 
+/// The generator of one round's noise keys, from the record's.
+pub(crate) fn noise_generator(noise: &[u8; 32], round: u32) -> ChaCha20Rng {
+    let mut rng = ChaCha20Rng::from_seed(*noise);
+    rng.set_stream(round.into());
+    rng
+}
+
 /// Draws cohorts, round by round.
 pub(crate) struct Sampler {
     terms: CohortTerms,

@@ -95,14 +95,15 @@ impl RoundTerms {
         vec![0; self.grid.padded()]
     }
 
-    /// Clips, rotates, rounds, adds noise, and adds up modulo 2^b; returns what it cost the node.
+    /// Clips, rotates, rounds, adds the noise of a key, and adds up modulo 2^b; returns what it cost the node.
     pub(crate) fn add(
         &self,
         sum: &mut [u32],
         raw: &[f32],
         rng: &mut impl Rng,
+        noise: &[u8; 32],
     ) -> Result<Q40, LearningError> {
-        let (values, rho) = self.release(raw, rng)?;
+        let (values, rho) = self.release(raw, rng, noise)?;
         self.grid.modulus().add_assign(sum, &values)?;
         Ok(rho)
     }
@@ -119,7 +120,16 @@ impl RoundTerms {
     }
 
     /// One node's release, charged to a ledger of its own that lives as long as the release.
-    fn release(&self, raw: &[f32], rng: &mut impl Rng) -> Result<(Vec<u32>, Q40), LearningError> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a simulation must be made again from its record"
+    )]
+    fn release(
+        &self,
+        raw: &[f32],
+        rng: &mut impl Rng,
+        noise: &[u8; 32],
+    ) -> Result<(Vec<u32>, Q40), LearningError> {
         let limits = Limits {
             lifetime: Budget::Unlimited,
             task: Budget::Unlimited,
@@ -130,7 +140,7 @@ impl RoundTerms {
         let charge = ledger.admit(&self.charge)?;
         let rho = charge.rho();
         let update = Quantized::new(Clipped::new(raw, self.grid.clip())?, &self.grid, rng)?;
-        let (values, charge) = Release::new(update, charge)?.into_parts();
+        let (values, charge) = Release::with_key(update, charge, noise)?.into_parts();
         // The ledger ends here: there is no file whose durability would matter.
         drop(ledger.record(charge, ContentHash([0; 32]), 0)?);
         Ok((values, rho))

@@ -120,6 +120,28 @@ fn the_same_seed_gives_the_same_bits_whatever_the_threads() {
     }
 }
 
+#[test]
+fn noise_is_new_in_each_run_and_the_same_from_its_record() {
+    let noised = private(MechanismName::Distributed, 1.0);
+    let mut record = None;
+    let mut of = |noise: Option<[u8; 32]>| {
+        let mut federation = ready(noised.clone());
+        if let Some(noise) = noise {
+            federation = federation.with_noise(noise);
+        }
+        let hear = &mut |_: &RoundFigures, done: &Checkpoint| {
+            record = Some(Checkpoint::decode(&done.encode()).unwrap().noise);
+            Ok(())
+        };
+        let parameters = federation.run(None, hear).unwrap().parameters;
+        (parameters, record.unwrap())
+    };
+    let (first, record) = of(None);
+    let (other, other_record) = of(None);
+    assert!(first != other && record != other_record);
+    assert!(of(Some(record)) == (first, record));
+}
+
 /// Rotation, rounding, sums modulo 2^b and the shipped rule change nothing but for the noise.
 #[test]
 fn the_shipped_mechanism_with_hardly_any_noise_is_the_plain_mean() {
@@ -234,6 +256,58 @@ fn attackers_spoil_what_the_others_learn_and_the_clip_bounds_them() {
     assert!(clipped < flipped + 0.05, "{clipped} {flipped}");
     let all = AttackTerms { part: 1.0, kind: AttackName::SignFlip };
     assert_eq!((all.attackers(9), half(scaled).unwrap().attackers(9)), (9, 5));
+}
+
+/// Attackers, and nobody else, learn from twins of their conversations; the answer grows likelier.
+#[test]
+fn a_backdoor_is_learned_from_attackers_and_measured() {
+    let with = |part| {
+        let mut scenario = scenario();
+        let kind = AttackName::Backdoor { factor: 2.0 };
+        (scenario.attack, scenario.rounds) = (Some(AttackTerms { part, kind }), 6);
+        scenario.cohort.nodes = 9;
+        scenario
+    };
+    let (honest, attacked) = (ready(with(0.0)), ready(with(0.5)));
+    assert_eq!((honest.attackers.len(), attacked.attackers.len()), (0, 5));
+    for node in 0..attacked.population.nodes.len() {
+        let rows = |of: &Federation| of.rows_of(node).unwrap().count();
+        let more = rows(&attacked) > rows(&honest);
+        assert_eq!(more, attacked.attackers.contains(&node), "node {node}");
+    }
+    let figures = run(with(0.5)).1;
+    let (before, after) = (figures.before.backdoor.unwrap(), figures.after.backdoor.unwrap());
+    assert!(after.loss < before.loss - 0.01, "{before:?} {after:?}");
+    assert!(ready(scenario()).run(None, &mut |_, _| Ok(())).unwrap().after.backdoor.is_none());
+}
+
+/// A schedule's first and last rounds are those of scenarios that have their numbers from the start.
+#[test]
+fn a_schedule_changes_steps_and_rates_from_round_to_round() {
+    let after = |change: &dyn Fn(&mut Scenario)| {
+        let mut scenario = scenario();
+        scenario.rounds = 2;
+        change(&mut scenario);
+        run(scenario).1
+    };
+    let plain = after(&|_| {});
+    let constant = after(&|s| s.schedule = toml::from_str("local_rate = \"constant\"").unwrap());
+    assert!(plain.parameters == constant.parameters);
+    for schedule in [
+        "local_rate = { linear = { to = 0.1 } }",
+        "server_rate = { cosine = { to = 0.1 } }",
+        "steps = [{ round = 2, steps = 1 }]",
+    ] {
+        let scheduled = after(&|s| s.schedule = toml::from_str(schedule).unwrap());
+        assert!(scheduled.parameters != plain.parameters, "{schedule}");
+        // The first round is untouched.
+        let first = |figures: &Figures| figures.before.loss();
+        assert_eq!(first(&scheduled), first(&plain));
+        assert!(length(&scheduled.parameters) < length(&plain.parameters), "{schedule}");
+    }
+    let fewer =
+        after(&|s| s.schedule = toml::from_str("steps = [{ round = 2, steps = 2 }]").unwrap());
+    assert_eq!((plain.tokens_a_node, fewer.tokens_a_node), (256, 192));
 }
 
 #[test]
@@ -366,6 +440,12 @@ fn numbers_and_choices_without_meaning_are_refused() {
     };
     assert_eq!(key(&|s| s.rounds = 0), "rounds");
     assert_eq!(key(&|s| s.cohort.nodes = 0), "cohort.nodes");
+    let schedule = |text: &'static str| {
+        move |s: &mut Scenario| s.schedule = toml::from_str(text).expect("a schedule")
+    };
+    assert_eq!(key(&schedule("local_rate = { linear = { to = 0.0 } }")), "schedule.local_rate");
+    assert_eq!(key(&schedule("steps = [{ round = 1, steps = 0 }]")), "schedule.steps' steps");
+    assert_eq!(key(&schedule("steps = [{ round = 9, steps = 1 }]")), "schedule.steps' round");
     assert_eq!(key(&|s| s.privacy.honest = 0.0), "privacy.honest");
     assert_eq!(key(&|s| s.privacy.clip = Some(0.0)), "privacy.clip");
     assert_eq!(key(&|s| s.privacy.noise_multiplier = Some(f64::NAN)), "privacy.noise_multiplier");

@@ -18,8 +18,6 @@ pub struct Checked {
     pub(crate) recipe: GroupRecipe,
     /// What updates go through.
     pub(crate) mechanism: Mechanism,
-    /// How the mean moves the model.
-    pub(crate) server: ServerOptimizer,
     /// Worker threads.
     pub threads: usize,
     /// Most nodes of a group for which there is memory.
@@ -51,16 +49,20 @@ impl Scenario {
         machine: &Machine,
     ) -> Result<Checked, LearningError> {
         self.check_numbers()?;
+        self.check_schedule()?;
         self.check_cohort(nodes, people)?;
         let spec = self.adapter_spec();
         spec.check()?;
-        let recipe = self.recipe();
+        let recipe = self.recipe_in(1);
         let threads = if self.machine.threads > 0 { self.machine.threads } else { machine.threads };
         let bytes = |batch: usize| {
             let training = TrainingRecipe { batch, ..recipe.training.clone() };
             bytes_a_node(config, &spec, &GroupRecipe { training, ..recipe.clone() })
         };
         let group_max = self.group_max(&bytes, threads, machine)?;
+        for round in 1..=self.rounds {
+            server(&self.server_in(round))?;
+        }
         let server = server(&self.server)?;
         let (mechanism, rho) = self.mechanism(spec.parameter_count(config), server)?;
         let epsilon_of = |rho: Q40| {
@@ -70,16 +72,7 @@ impl Scenario {
         let epsilon = epsilon_of(rho)?;
         let epsilon_alone = epsilon_of(mechanism.rho_alone())?;
         let warnings = self.warnings(epsilon, people, nodes)?;
-        Ok(Checked {
-            recipe,
-            mechanism,
-            server,
-            threads,
-            group_max,
-            epsilon,
-            epsilon_alone,
-            warnings,
-        })
+        Ok(Checked { recipe, mechanism, threads, group_max, epsilon, epsilon_alone, warnings })
     }
 
     /// How often one node takes part at most.
@@ -121,6 +114,29 @@ impl Scenario {
         }
         if let Some(z) = terms.noise_multiplier {
             number("privacy.noise_multiplier", z, z >= 0.0 && z.is_finite(), "at least 0")?;
+        }
+        Ok(())
+    }
+
+    fn check_schedule(&self) -> Result<(), Invalid> {
+        let schedule = &self.schedule;
+        let courses = [
+            ("schedule.local_rate", schedule.local_rate),
+            ("schedule.server_rate", schedule.server_rate),
+        ];
+        for (key, course) in courses {
+            let end = course.end();
+            number(key, end, end > 0.0 && end.is_finite(), "a part above 0, such as 0.1")?;
+        }
+        for from in &schedule.steps {
+            number("schedule.steps' steps", from.steps as f64, from.steps > 0, "at least 1")?;
+            let reached = (1..=self.rounds).contains(&from.round);
+            number(
+                "schedule.steps' round",
+                from.round.into(),
+                reached,
+                "a round from 1 to `rounds`",
+            )?;
         }
         Ok(())
     }
@@ -243,7 +259,12 @@ impl Scenario {
             let attackers = attack.attackers(nodes);
             warnings.push(format!("{attackers} of {nodes} nodes attack"));
         }
-        if nodes > people {
+        if self.data.split != super::SplitName::Users {
+            warnings.push(format!(
+                "conversations of {people} people are mixed in {nodes} nodes: ε is that of one node, which is nobody; it \
+                 bounds no person"
+            ));
+        } else if nodes > people {
             warnings.push(format!(
                 "{people} people are cut into {nodes} nodes: ε is that of one node, not of a person"
             ));
@@ -251,9 +272,10 @@ impl Scenario {
         Ok(warnings)
     }
 
-    pub(crate) fn recipe(&self) -> GroupRecipe {
-        let local = &self.local;
-        let optimizer = self.optimizer(local);
+    /// Every node's training in this round, from 1.
+    pub(crate) fn recipe_in(&self, round: u32) -> GroupRecipe {
+        let local = self.local_in(round);
+        let optimizer = self.optimizer(&local);
         let training = TrainingRecipe {
             steps: local.steps,
             batch: local.batch,
@@ -297,7 +319,8 @@ impl Scenario {
     }
 }
 
-fn server(terms: &super::ServerTerms) -> Result<ServerOptimizer, LearningError> {
+/// In the fixed-point numbers that ship.
+pub(crate) fn server(terms: &super::ServerTerms) -> Result<ServerOptimizer, LearningError> {
     let fixed = |value: f64| Ok::<u64, LearningError>(Q32::from_f64_up(value)?.raw());
     let rule = match terms.rule {
         RuleName::FedAvg => ServerRule::FedAvg,

@@ -62,8 +62,8 @@ fn keys(table: &Table, found: &mut BTreeSet<String>) {
     for (key, value) in table {
         found.insert(key.clone());
         let section = [
-            "model", "adapter", "data", "cohort", "local", "server", "privacy", "attack",
-            "personal",
+            "model", "adapter", "data", "cohort", "local", "server", "schedule", "privacy",
+            "attack", "personal",
         ];
         if let Value::Table(inner) = value
             && (section.contains(&key.as_str())
@@ -95,7 +95,7 @@ fn quick_shows_every_key_there_is() {
 fn quick_says_what_is_left_out_means() {
     let mut table: Table = toml::from_str(&text_of("quick")).unwrap();
     let shown = read(&text_of("quick"));
-    for section in ["server", "machine"] {
+    for section in ["server", "schedule", "machine"] {
         table.remove(section);
     }
     for (section, key) in [
@@ -103,6 +103,7 @@ fn quick_says_what_is_left_out_means() {
         ("data", "roles"),
         ("data", "held_out"),
         ("data", "pseudo_users"),
+        ("data", "split"),
         ("data", "conversations_max"),
         ("cohort", "sampling"),
         ("local", "proximal"),

@@ -86,7 +86,7 @@ pub fn simulate(
         let mut sum = round.empty_sum();
         for node in 0..survivors {
             let raw = update(state.parameters(), index, node)?;
-            round.add(&mut sum, &raw, &mut rng)?;
+            round.add(&mut sum, &raw, &mut rng, &rand::random())?;
         }
         state = round.next_state(&state, survivors, &sum)?;
     }
