@@ -79,5 +79,5 @@ impl Copy {
 
 #[test]
 fn a_double_reveal_is_found() {
-    super::find("reveals both kinds", Invariant::OneSum, || Box::<RevealsBoth>::default());
+    super::find("reveals both kinds", Invariant::OneSum, "both kinds", || Box::<RevealsBoth>::default());
 }
