@@ -18,7 +18,7 @@ const NODES_MAX: usize = 10_000;
 const NODES_MIN: usize = 4;
 
 /// Plays the machines that ship, coordinator and nodes, in a made world: virtual clock, made disks
-/// and links, and everything that can go wrong drawn from a seed. Eight invariants are checked after
+/// and links, and everything that can go wrong drawn from a seed. Nine invariants are checked after
 /// every step. A seed that breaks one is printed with the command that plays it again, line by line.
 ///
 /// A round is counted when it has ended: with a version, a candidate that the gate refused, or a
@@ -74,9 +74,7 @@ impl Options {
         let scenario = scenario.masked(if real { Masking::Real } else { Masking::Dummy });
         match self.nodes {
             None => Ok(scenario),
-            Some(nodes) if (NODES_MIN..=NODES_MAX).contains(&nodes) => {
-                Ok(scenario.sized(&[nodes]))
-            }
+            Some(nodes) if (NODES_MIN..=NODES_MAX).contains(&nodes) => Ok(scenario.sized(&[nodes])),
             Some(nodes) => Err(UsageError(format!(
                 "--nodes {nodes}: a swarm has {NODES_MIN} to {NODES_MAX} nodes here; try --nodes {}",
                 nodes.clamp(NODES_MIN, NODES_MAX)

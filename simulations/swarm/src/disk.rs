@@ -130,7 +130,8 @@ impl CoordinatorDisk {
         use coordinator::Record;
         match record {
             Record::Step { header: _, record, state } => {
-                self.records.extend(record.iter().map(|record| (record.hash(), (**record).clone())));
+                self.records
+                    .extend(record.iter().map(|record| (record.hash(), (**record).clone())));
                 if let Some(state) = state {
                     self.keep_state(state.clone());
                 }

@@ -33,8 +33,8 @@ pub const LOSS_MICRO: u64 = 4_000_000;
 pub const BAD_LOSS_MICRO: u64 = 9_000_000;
 /// How many nodes the seeds of a campaign have: half of them 4 to 6, one in sixteen 16 or 24.
 const SIZES: [usize; 32] = [
-    4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 12, 12, 16,
-    24,
+    4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 12, 12,
+    16, 24,
 ];
 /// One.
 const ONE_Q32: u64 = 1 << 32;
@@ -92,7 +92,13 @@ impl Scenario {
 
     /// A few rounds in which nothing goes wrong, with eight nodes.
     pub fn calm() -> Self {
-        Self { name: "calm", mix: FaultMix::CALM, sizes: vec![8], faulty_ms: 25_000, ..Self::rough() }
+        Self {
+            name: "calm",
+            mix: FaultMix::CALM,
+            sizes: vec![8],
+            faulty_ms: 25_000,
+            ..Self::rough()
+        }
     }
 
     /// The same with so many nodes.

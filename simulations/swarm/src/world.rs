@@ -17,9 +17,9 @@ use wire::{Header, NodeId, RecordHash, RoundRecord, Signed, StateHash, ToCoordin
 
 use crate::{
     behaviour::Behaviour,
+    clocks::Clocks,
     disk::{CoordinatorDisk, NodeDisk},
     effects::{Boundary, Moment, Side},
-    clocks::Clocks,
     faults::{FaultKind, Faults},
     hostile,
     invariants::{Invariant, Invariants},
@@ -142,7 +142,11 @@ impl World {
         let mut queue = Queue::new();
         queue.push(Time(0), Happening::CoordinatorStarts);
         for node in 0..size {
-            let at = if node < ALWAYS_THERE { Time(1) } else { arrival(scenario, &mut faults, &mut rng) };
+            let at = if node < ALWAYS_THERE {
+                Time(1)
+            } else {
+                arrival(scenario, &mut faults, &mut rng)
+            };
             queue.push(at, Happening::NodeStarts { node });
         }
         for _ in 0..2 {

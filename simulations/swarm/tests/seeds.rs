@@ -1,6 +1,8 @@
 //! The shipped rules under the default fault mix: thousands of seeds, no broken invariant.
 
-use swarm::{Boundary, Broken, Campaign, FaultKind, Masking, Scenario, Shipped, Tally, replay, run};
+use swarm::{
+    Boundary, Broken, Campaign, FaultKind, Masking, Scenario, Shipped, Tally, replay, run,
+};
 
 /// Seeds of one campaign.
 const SEEDS: u64 = 2_000;
@@ -58,4 +60,23 @@ fn without_faults_every_round_issues_a_version() {
     assert!(outcome.rounds >= 3 && outcome.rounds == outcome.versions, "{outcome}");
     assert!(outcome.faults.keys().all(|kind| *kind == FaultKind::Reordered), "{outcome}");
     assert!(outcome.boundaries.is_empty());
+}
+
+#[test]
+fn threads_change_nothing() {
+    let tally = |threads| {
+        let scenario = Scenario::rough().masked(Masking::Dummy);
+        Campaign { scenario, first: 70, seeds: 12, threads, counts_all: true }.run(|_| true)
+    };
+    let (one, three) = (tally(1), tally(3));
+    assert_eq!((one.seeds, one.in_trouble), (12, three.in_trouble));
+    assert_eq!(one.all.to_string(), three.all.to_string());
+}
+
+#[test]
+fn a_campaign_ends_when_it_is_told_to() {
+    let scenario = Scenario::calm().masked(Masking::Dummy);
+    let campaign = Campaign { scenario, first: 0, seeds: 100, threads: 2, counts_all: true };
+    let tally = campaign.run(|tally| tally.seeds < 3);
+    assert!((3..=4).contains(&tally.seeds), "{}", tally.seeds);
 }

@@ -1,7 +1,7 @@
 //! A coordinator that lies.
 
 use rand::RngExt;
-use rand_chacha::ChaCha20Rng;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use wire::{
     Agreement, MemberIndex, MemberSet, Roster, RoundResult, SharesClosed, Signed, Survivors, ToNode,
 };
@@ -66,6 +66,11 @@ impl LyingCoordinator {
         Self { lie, misled, said: Vec::new(), rng, lies: 0 }
     }
 
+    /// One that lies in this way to so many nodes.
+    pub fn seeded(lie: CoordinatorLie, nodes: usize, seed: u64) -> Self {
+        Self::new(lie, nodes, ChaCha20Rng::seed_from_u64(seed))
+    }
+
     /// What it says instead; none if this message gives no opportunity.
     fn lie(&mut self, misled: bool, said: &ToNode) -> Option<Vec<ToNode>> {
         use CoordinatorLie::*;
@@ -89,9 +94,10 @@ impl LyingCoordinator {
             }
             (SplitsR2, ToNode::Inbox(inbox)) if misled => {
                 let mut other = inbox.clone();
-                other.closed = resigned(&inbox.closed, &coordinator_key(), |r2: &mut SharesClosed| {
-                    r2.members = without(r2.members, 1);
-                });
+                other.closed =
+                    resigned(&inbox.closed, &coordinator_key(), |r2: &mut SharesClosed| {
+                        r2.members = without(r2.members, 1);
+                    });
                 Some(vec![ToNode::Inbox(other)])
             }
             (CountsTwice, ToNode::Agreements(agreements)) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rand::RngExt;
-use rand_chacha::ChaCha20Rng;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use wire::{Agreement, LedgerHash, SealedShares, SurvivorsHash, ToCoordinator};
 
 use super::{is_taken, resigned};
@@ -64,8 +64,19 @@ impl LyingNodes {
         Self { liars, said: BTreeMap::new(), rng, lies: 0 }
     }
 
+    /// One liar that lies in this way.
+    pub fn alone(node: usize, lie: NodeLie, seed: u64) -> Self {
+        let rng = ChaCha20Rng::seed_from_u64(seed);
+        Self { liars: [(node, lie)].into(), said: BTreeMap::new(), rng, lies: 0 }
+    }
+
     /// What the liar says instead; none if this message gives no opportunity.
-    fn lie(&mut self, lie: NodeLie, node: usize, said: &ToCoordinator) -> Option<Vec<ToCoordinator>> {
+    fn lie(
+        &mut self,
+        lie: NodeLie,
+        node: usize,
+        said: &ToCoordinator,
+    ) -> Option<Vec<ToCoordinator>> {
         match lie {
             NodeLie::StaysSilent => Some(Vec::new()),
             NodeLie::Replays => {
@@ -117,11 +128,15 @@ impl Behaviour for LyingNodes {
 fn signed_by_another(node: usize, said: &ToCoordinator) -> Option<ToCoordinator> {
     let other = node_key(node + 1);
     Some(match said {
-        ToCoordinator::Advertise(signed) => ToCoordinator::Advertise(resigned(signed, &other, |_| {})),
+        ToCoordinator::Advertise(signed) => {
+            ToCoordinator::Advertise(resigned(signed, &other, |_| {}))
+        }
         ToCoordinator::Contribution(signed) => {
             ToCoordinator::Contribution(resigned(signed, &other, |_| {}))
         }
-        ToCoordinator::Agreement(signed) => ToCoordinator::Agreement(resigned(signed, &other, |_| {})),
+        ToCoordinator::Agreement(signed) => {
+            ToCoordinator::Agreement(resigned(signed, &other, |_| {}))
+        }
         _ => return None,
     })
 }

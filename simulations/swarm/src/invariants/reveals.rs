@@ -134,8 +134,8 @@ impl Reveals {
         let terms = self.terms(reveal.survivors)?;
         let (members, cohort) = (terms.roster.len(), terms.plan.cohort);
         let threshold = threshold(members);
-        let corrupt =
-            usize::from(cohort.corrupt_numerator) * members / usize::from(cohort.corrupt_denominator);
+        let corrupt = usize::from(cohort.corrupt_numerator) * members
+            / usize::from(cohort.corrupt_denominator);
         self.check_floors(&terms, reveal.survivors)?;
         let shares = check_shares(&terms, reveal)?;
         let seen = self.rounds.entry(reveal.round).or_default();

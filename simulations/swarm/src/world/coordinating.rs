@@ -48,7 +48,11 @@ impl World {
         };
         self.line(|| "coordinator starts".to_owned());
         let mut effects = Vec::new();
-        self.coordinator.machine = Some(Coordinator::start(start, self.clocks.coordinator().local(self.now), &mut effects));
+        self.coordinator.machine = Some(Coordinator::start(
+            start,
+            self.clocks.coordinator().local(self.now),
+            &mut effects,
+        ));
         let late = self.behaviour.finds_back_after_ms();
         (0..self.nodes.len()).for_each(|node| self.connect_soon(node, 50 + late, 800 + late));
         let life = self.coordinator.life;

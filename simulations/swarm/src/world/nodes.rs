@@ -97,7 +97,8 @@ impl World {
     /// The newest of the chain's states that the disk has; everybody has that of version 0.
     fn read_state(&self, node: usize, chain: &Chain) -> Option<State> {
         let kept = self.nodes[node].disk.states.iter().rev();
-        let mut kept = kept.map(|bytes| State::decode(bytes).expect("a state that was kept decodes"));
+        let mut kept =
+            kept.map(|bytes| State::decode(bytes).expect("a state that was kept decodes"));
         let known = kept.find(|state| chain.place_of(state.hash()).is_some());
         Some(known.unwrap_or_else(crate::scenario::initial_state))
     }
