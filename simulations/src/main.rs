@@ -4,6 +4,7 @@ mod estimate;
 mod learning;
 mod pretrain;
 mod processes;
+mod protocol;
 mod report;
 mod sweep;
 
@@ -26,6 +27,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Play the rules that ship in a made world where everything goes wrong, over many seeds
+    Protocol(protocol::Options),
     /// Train many virtual nodes on this machine, as a scenario says, and report what was learned at what cost
     Learning(learning::Options),
     Estimate(estimate::Options),
@@ -48,6 +51,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     program::start_logging(&arguments.log)?;
     let output = Output::new(&arguments.output);
     match arguments.command {
+        Command::Protocol(options) => protocol::run(&options, output),
         Command::Learning(options) => learning::run(options, output),
         Command::Estimate(options) => estimate::run(&options, output),
         Command::Report(options) => report::run(&options, output),

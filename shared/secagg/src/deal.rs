@@ -6,7 +6,7 @@ use std::fmt;
 use rand::CryptoRng;
 use wire::{MemberIndex, PlanHash, RosterHash, ShareKind};
 
-use crate::keys::agree;
+use crate::keys::{Agreement, X25519Agreement};
 use crate::seal::{self, Route};
 use crate::{
     EphemeralPublic, EphemeralSecrets, SEALED_BYTES, SecaggError, Secret32, Share, Thresholds,
@@ -91,6 +91,21 @@ impl EphemeralSecrets {
         thresholds: Thresholds,
         rng: &mut R,
     ) -> Result<(DealtSecrets, Dealt), SecaggError> {
+        self.deal_with::<X25519Agreement, R>(context, roster, own, thresholds, rng)
+    }
+
+    /// The same with another agreement, for simulations.
+    ///
+    /// # Errors
+    /// As [`EphemeralSecrets::deal`].
+    pub fn deal_with<A: Agreement, R: CryptoRng + ?Sized>(
+        self,
+        context: SealContext,
+        roster: Vec<EphemeralPublic>,
+        own: MemberIndex,
+        thresholds: Thresholds,
+        rng: &mut R,
+    ) -> Result<(DealtSecrets, Dealt), SecaggError> {
         let (count, threshold) = (thresholds.members(), thresholds.threshold());
         if roster.len() != count {
             return Err(SecaggError::RosterSize { roster: roster.len(), expected: count });
@@ -100,8 +115,8 @@ impl EphemeralSecrets {
         }
         let mask_shares = split(&self.mask_key, threshold, count, rng)?;
         let seed_shares = split(&self.seed, threshold, count, rng)?;
-        let agreed = agreements(&self.seal_key, &roster, own)?;
-        let Self { mask_key, seal_key: _, seed } = self;
+        let agreed = agreements::<A>(&self.seal_key, &roster, own)?;
+        let Self { mask_key, seal_key: _, seed, public: _ } = self;
         let secrets = DealtSecrets { own, mask_key, seed, roster, context, thresholds, agreed };
         let dealt = secrets.seal_all(mask_shares, seed_shares)?;
         Ok((secrets, dealt))
@@ -166,15 +181,17 @@ impl DealtSecrets {
     }
 }
 
-/// X25519 with everybody's sealing key but one's own; the same agreement seals and opens.
-fn agreements(
+/// The agreement with everybody's sealing key but one's own; the same one seals and opens.
+fn agreements<A: Agreement>(
     seal_key: &Secret32,
     roster: &[EphemeralPublic],
     own: MemberIndex,
 ) -> Result<Vec<Option<Secret32>>, SecaggError> {
+    let own_key = &roster[own.get()].seal_key;
     let members = roster.iter().enumerate();
-    let agreed = members.map(|(place, member)| {
-        if place == own.get() { Ok(None) } else { agree(seal_key, &member.seal_key).map(Some) }
+    let agreed = members.map(|(place, member)| match place == own.get() {
+        true => Ok(None),
+        false => A::agree(seal_key, own_key, &member.seal_key).map(Some),
     });
     agreed.collect()
 }

@@ -23,23 +23,38 @@ pub fn scale(bytes: &mut [u8; 32], factor: u8) {
 }
 
 /// The product of two public values.
-pub fn multiply(left: u8, right: u8) -> u8 {
-    let (mut product, mut shifted) = (0, u64::from(left));
-    for bit in 0..8 {
-        product ^= shifted * u64::from(right >> bit & 1);
+pub const fn multiply(left: u8, right: u8) -> u8 {
+    let (mut product, mut shifted) = (0, left as u64);
+    let mut bit = 0;
+    while bit < 8 {
+        product ^= shifted * (right >> bit & 1) as u64;
         shifted = (shifted << 1) ^ ((shifted >> 7) * (REDUCTION | 1 << 8));
+        bit += 1;
     }
     product as u8
 }
 
-/// The inverse of a public value, value^254; that of 0 is 0.
+/// The inverse of a public value; that of 0 is 0.
 pub fn invert(value: u8) -> u8 {
-    let mut power = value; // value^(2^k − 1), at last with k = 7
-    for _ in 0..6 {
-        power = multiply(multiply(power, power), value);
-    }
-    multiply(power, power)
+    INVERSES[usize::from(value)]
 }
+
+/// value^254 of every value.
+const INVERSES: [u8; 256] = {
+    let mut inverses = [0; 256];
+    let mut value = 0;
+    while value < 256 {
+        let mut power = value as u8; // value^(2^k − 1), at last with k = 7
+        let mut k = 1;
+        while k < 7 {
+            power = multiply(multiply(power, power), value as u8);
+            k += 1;
+        }
+        inverses[value] = multiply(power, power);
+        value += 1;
+    }
+    inverses
+};
 
 /// The lowest bit of each of eight bytes.
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;

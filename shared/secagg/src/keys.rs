@@ -23,25 +23,26 @@ pub struct EphemeralSecrets {
     pub(crate) mask_key: Secret32,
     pub(crate) seal_key: Secret32,
     pub(crate) seed: Secret32,
+    pub(crate) public: EphemeralPublic,
 }
 
 impl EphemeralSecrets {
     /// Draws new secrets; `rng` must be the operating system's or seeded by it.
     pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-        Self {
-            mask_key: Secret32::random(rng),
-            seal_key: Secret32::random(rng),
-            seed: Secret32::random(rng),
-        }
+        let mask_key = Secret32::random(rng);
+        let seal_key = Secret32::random(rng);
+        let seed = Secret32::random(rng);
+        let public = EphemeralPublic {
+            mask_key: public_key(&mask_key),
+            seal_key: public_key(&seal_key),
+            seed_commitment: seed_commitment(&seed),
+        };
+        Self { mask_key, seal_key, seed, public }
     }
 
     /// What the others may see, to be signed and advertised.
     pub fn public(&self) -> EphemeralPublic {
-        EphemeralPublic {
-            mask_key: public_key(&self.mask_key),
-            seal_key: public_key(&self.seal_key),
-            seed_commitment: seed_commitment(&self.seed),
-        }
+        self.public
     }
 }
 
@@ -111,6 +112,31 @@ pub(crate) fn agree(secret: &Secret32, public: &PublicKey) -> Result<Secret32, S
         return Err(SecaggError::LowOrderKey);
     }
     Ok(Secret32::new(shared.as_bytes()))
+}
+
+/// How two members come to the secret that seals shares between them: [`X25519Agreement`], or
+/// [`crate::DummyAgreement`] in a made world. A type parameter of dealing, so that no configuration
+/// can choose the dummy.
+pub trait Agreement: Send + Sync + 'static {
+    /// What the owner of `secret` and `own` shares with the owner of `other`.
+    ///
+    /// # Errors
+    /// [`SecaggError::LowOrderKey`].
+    fn agree(
+        secret: &Secret32,
+        own: &PublicKey,
+        other: &PublicKey,
+    ) -> Result<Secret32, SecaggError>;
+}
+
+/// The real agreement.
+#[derive(Clone, Copy, Debug)]
+pub struct X25519Agreement;
+
+impl Agreement for X25519Agreement {
+    fn agree(secret: &Secret32, _: &PublicKey, other: &PublicKey) -> Result<Secret32, SecaggError> {
+        agree(secret, other)
+    }
 }
 
 /// The commitment that fixes a self-mask seed before the round.

@@ -50,10 +50,10 @@ mod golden;
 mod scripted;
 
 pub use deal::{Dealt, DealtSecrets, SealContext, SharePair};
-pub use dummy::DummyMasks;
+pub use dummy::{DummyAgreement, DummyMasks};
 pub use error::SecaggError;
 pub use inbox::inbox_hash;
-pub use keys::{EphemeralPublic, EphemeralSecrets, PublicKey};
+pub use keys::{Agreement, EphemeralPublic, EphemeralSecrets, PublicKey, X25519Agreement};
 pub use mask::{KeystreamMasks, MaskContext, Masked, Masker, Masks};
 pub use recover::{Recovered, RecoveredMaskKey, RecoveredSeed, recover_mask_key, recover_seed};
 pub use seal::SEALED_BYTES;

@@ -7,7 +7,7 @@ use wire::{MemberIndex, MemberSet};
 
 use crate::decode::{self, decode};
 use crate::keys::{public_key, seed_commitment};
-use crate::shares::{check_shares, interpolate};
+use crate::shares::{Interpolation, check_shares, interpolate};
 use crate::{EphemeralPublic, SecaggError, Secret32, Share, Thresholds};
 
 /// The seed of a survivor's self mask, checked against its commitment.
@@ -134,8 +134,8 @@ fn recover(
 
 /// Whose shares are not on the polynomials through `subset`.
 fn differing(shares: &[Share], subset: &[&Share]) -> MemberSet {
-    let wrong =
-        shares.iter().filter(|share| !interpolate(subset, share.x()).matches(share.value()));
+    let through = Interpolation::new(subset.iter().copied());
+    let wrong = shares.iter().filter(|share| !through.at(share.x()).matches(share.value()));
     wrong.map(Share::member).collect()
 }
 

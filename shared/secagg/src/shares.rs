@@ -102,24 +102,44 @@ pub(crate) fn check_shares(shares: &[Share], threshold: usize) -> Result<(), Sec
     Ok(())
 }
 
-/// The polynomials of least degree through the shares, at `x` (Lagrange).
+/// The polynomials of least degree through the shares, at `x`.
 pub(crate) fn interpolate(shares: &[&Share], x: u8) -> Secret32 {
-    let mut value = Secret32::zero();
-    for share in shares {
-        let mut term = Secret32::new(share.value.as_bytes());
-        field::scale(term.as_bytes_mut(), lagrange_weight(shares, share.x(), x));
-        value.add(&term);
-    }
-    value
+    Interpolation::new(shares.iter().copied()).at(x)
 }
 
-/// ∏ (x − x_j) / (x_i − x_j) over all other shares j.
-fn lagrange_weight(shares: &[&Share], own: u8, x: u8) -> u8 {
-    let others = shares.iter().map(|share| share.x()).filter(|&other| other != own);
-    let (above, below) = others.fold((1, 1), |(above, below), other| {
-        (field::multiply(above, x ^ other), field::multiply(below, own ^ other))
-    });
-    field::multiply(above, field::invert(below))
+/// The polynomials of least degree through some shares (Lagrange, in its barycentric form): what
+/// depends on the shares alone is computed once for all places.
+pub(crate) struct Interpolation<'a> {
+    /// Each with 1 / ∏ (x_i − x_j) over all other shares j.
+    weighted: Vec<(&'a Share, u8)>,
+}
+
+impl<'a> Interpolation<'a> {
+    /// Through these shares, of different members.
+    pub fn new(shares: impl Iterator<Item = &'a Share> + Clone) -> Self {
+        let weight = |own: u8| {
+            let others = shares.clone().map(Share::x).filter(|&other| other != own);
+            field::invert(others.fold(1, |below, other| field::multiply(below, own ^ other)))
+        };
+        Self { weighted: shares.clone().map(|share| (share, weight(share.x()))).collect() }
+    }
+
+    /// The value at `x`.
+    pub fn at(&self, x: u8) -> Secret32 {
+        if let Some((share, _)) = self.weighted.iter().find(|(share, _)| share.x() == x) {
+            return Secret32::new(share.value.as_bytes());
+        }
+        let differences = self.weighted.iter().map(|(share, _)| x ^ share.x());
+        let above = differences.fold(1, field::multiply);
+        let mut value = Secret32::zero();
+        for (share, weight) in &self.weighted {
+            let mut term = Secret32::new(share.value.as_bytes());
+            let others = field::multiply(above, field::invert(x ^ share.x()));
+            field::scale(term.as_bytes_mut(), field::multiply(others, *weight));
+            value.add(&term);
+        }
+        value
+    }
 }
 
 /// secret + c_1·x + c_2·x² + …, for each of the 32 bytes (Horner).
@@ -156,6 +176,21 @@ mod tests {
             shares.rotate_left(order.index(count));
             shares.reverse();
             prop_assert!(reconstruct(&shares, threshold).unwrap().matches(&secret));
+        }
+
+        #[test]
+        fn the_first_shares_give_all_others(
+            (threshold, count) in (2usize..=64).prop_flat_map(|count| (2..=count, Just(count))),
+            seed: u64,
+        ) {
+            let mut rng = ChaCha20Rng::seed_from_u64(seed);
+            let secret = Secret32::random(&mut rng);
+            let shares = split(&secret, threshold, count, &mut rng).unwrap();
+            let through = Interpolation::new(shares[..threshold].iter());
+            prop_assert!(through.at(0).matches(&secret));
+            for share in &shares {
+                prop_assert!(through.at(share.x()).matches(share.value()));
+            }
         }
 
         #[test]

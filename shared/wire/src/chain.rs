@@ -156,6 +156,7 @@ pub struct RoundRecord {
     /// Their agreement.
     pub agreements: Vec<Signed<Agreement>>,
     /// d′ values of b bits, packed little-endian: the sum of the survivors' releases mod 2^b.
+    #[serde(with = "crate::bytes")]
     pub sum: Vec<u8>,
 }
 

@@ -55,15 +55,20 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     if bytes.len() > limit {
         return Err(DecodeError::Oversized { length: bytes.len(), limit });
     }
-    let (&version, body) = bytes.split_first().ok_or(DecodeError::Empty)?;
-    if version != WIRE_VERSION {
-        return Err(DecodeError::Version { found: version });
-    }
-    let value: T = postcard::from_bytes(body).map_err(|_| DecodeError::Malformed)?;
+    let value: T = decode_canonical(bytes)?;
     if encode(&value) != bytes {
         return Err(DecodeError::NotCanonical);
     }
     Ok(value)
+}
+
+/// Reads a value from bytes that are known to be its canonical form.
+pub(crate) fn decode_canonical<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let (&version, body) = bytes.split_first().ok_or(DecodeError::Empty)?;
+    if version != WIRE_VERSION {
+        return Err(DecodeError::Version { found: version });
+    }
+    postcard::from_bytes(body).map_err(|_| DecodeError::Malformed)
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ pub enum Response {
         length: u64,
     },
     /// A slice in the verified encoding of bao (BLAKE3 tree hashes with the bytes).
-    Slice(Vec<u8>),
+    Slice(#[serde(with = "crate::bytes")] Vec<u8>),
     /// Not given, and why.
     Refused(Refusal),
     /// The evidence of a step.

@@ -8,6 +8,7 @@
 //! [`plan`] → [`round`] → [`chain`], what is kept ([`transcript`]) and how peers ask
 //! ([`exchange`], [`invite`]).
 
+mod bytes;
 pub mod chain;
 pub mod codec;
 pub mod exchange;
@@ -18,6 +19,7 @@ pub mod plan;
 pub mod round;
 pub mod signed;
 pub mod transcript;
+mod verified;
 
 pub use chain::{AbortReason, GateResult, Genesis, Header, Outcome, RoundRecord, RoundResult};
 pub use codec::{DecodeError, WIRE_VERSION, decode, encode};

@@ -120,6 +120,7 @@ pub struct SealedShare {
     /// The other end: the target in [`SealedShares`], the source in [`Inbox`].
     pub member: MemberIndex,
     /// ChaCha20-Poly1305 ciphertext.
+    #[serde(with = "crate::bytes")]
     pub ciphertext: Vec<u8>,
 }
 
@@ -230,6 +231,7 @@ pub struct Contribution {
     /// The R2 and shares that the masks are bound to.
     pub closed: ClosedHash,
     /// d′ values of b bits, packed little-endian.
+    #[serde(with = "crate::bytes")]
     pub values: Vec<u8>,
 }
 

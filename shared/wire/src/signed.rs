@@ -10,7 +10,10 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use crate::codec::{DecodeError, decode, encode};
+use crate::{
+    codec::{DecodeError, decode, decode_canonical, encode},
+    verified,
+};
 
 /// A message that somebody signs.
 pub trait Signable: Serialize + DeserializeOwned {
@@ -68,6 +71,7 @@ pub enum SignedError {
 #[serde(bound = "")]
 pub struct Signed<T> {
     signer: [u8; 32],
+    #[serde(with = "crate::bytes")]
     bytes: Vec<u8>,
     signature: Signature,
     #[serde(skip)]
@@ -89,12 +93,23 @@ impl<T: Signable> Signed<T> {
             let (length, limit) = (self.bytes.len(), T::LIMIT);
             return Err(DecodeError::Oversized { length, limit }.into());
         }
+        let hash = domain_hash::<T>(&self.bytes);
+        let known = verified::triple(&hash, &self.signer, &self.signature.to_bytes());
+        let value = if verified::is_known(&known) {
+            decode_canonical(&self.bytes)?
+        } else {
+            self.verify(&hash)?;
+            let value = decode(&self.bytes, T::LIMIT)?;
+            verified::remember(known);
+            value
+        };
+        Ok(Checked { value, hash, signed: self.clone() })
+    }
+
+    fn verify(&self, hash: &[u8; 32]) -> Result<(), SignedError> {
         let key = VerifyingKey::from_bytes(&self.signer).map_err(|_| SignedError::BadSignature)?;
         let signature = ed25519_dalek::Signature::from_bytes(&self.signature.to_bytes());
-        let hash = domain_hash::<T>(&self.bytes);
-        key.verify_strict(&hash, &signature).map_err(|_| SignedError::BadSignature)?;
-        let value = decode(&self.bytes, T::LIMIT)?;
-        Ok(Checked { value, hash, signed: self.clone() })
+        key.verify_strict(hash, &signature).map_err(|_| SignedError::BadSignature)
     }
 
     /// The hash that names this message: BLAKE3 over its bytes, keyed by the domain.
@@ -142,8 +157,10 @@ impl<T: Signable> Checked<T> {
     pub fn sign(value: T, key: &SigningKey) -> Self {
         let bytes = encode(&value);
         let hash = domain_hash::<T>(&bytes);
-        let signature = Signature::from_bytes(key.sign(&hash).to_bytes());
+        let signature = key.sign(&hash).to_bytes();
         let signer = key.verifying_key().to_bytes();
+        verified::remember(verified::triple(&hash, &signer, &signature));
+        let signature = Signature::from_bytes(signature);
         Self { value, hash, signed: Signed { signer, bytes, signature, message: PhantomData } }
     }
 
@@ -223,6 +240,19 @@ mod tests {
             forged.bytes[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(forged.check(made.signer()).unwrap_err(), SignedError::BadSignature);
         }
+    }
+
+    /// The table of known signatures is each thread's own, so another thread computes.
+    #[test]
+    fn a_signature_verifies_where_it_was_not_made() {
+        let made = Checked::sign(agreement(), &key(1)).signed().clone();
+        let mut forged = made.clone();
+        forged.signature.1[0] ^= 1;
+        let elsewhere = std::thread::spawn(move || {
+            let check = |signed: &Signed<Agreement>| signed.check(signed.claimed_signer());
+            (check(&forged).is_err(), check(&made).is_ok(), check(&forged).is_err())
+        });
+        assert_eq!(elsewhere.join().unwrap(), (true, true, true));
     }
 
     #[test]

@@ -1,27 +1,31 @@
-//! Many seeds of one scenario: `cargo run --release -p swarm --example campaign -- stormy 0 1000`.
+//! A campaign without the rest of `murmur-simulate` (which needs libtorch), for profiling:
+//! `cargo run --release -p swarm --example campaign -- stormy 0 1000 50 real`.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
-use swarm::{Outcome, Scenario, run};
+use swarm::{Campaign, Masking, Scenario};
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let scenario = match arguments.next().as_deref() {
-        Some("stormy") => Scenario::stormy(),
-        Some("calm") => Scenario::calm(),
-        _ => Scenario::rough(),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |place: usize, otherwise| {
+        arguments.get(place).and_then(|number| number.parse().ok()).unwrap_or(otherwise)
     };
-    let mut number = |otherwise| arguments.next().and_then(|n| n.parse().ok()).unwrap_or(otherwise);
-    let (first, count) = (number(0), number(200));
-    let (mut all, mut broken) = (Outcome::default(), 0_u64);
-    for seed in first..first + count {
-        let outcome = run(&scenario, seed);
-        if let Some(violation) = outcome.violations.first() {
-            println!("seed {seed}: {violation}");
-            broken += 1;
-        }
-        all.add(outcome);
+    let named = arguments.first().and_then(|name| Scenario::named(name));
+    let mut scenario = named.unwrap_or_else(Scenario::rough);
+    if number(3, 0) > 0 {
+        scenario = scenario.sized(&[number(3, 0) as usize]);
     }
-    println!("{} seeds of \"{}\", {broken} broken\n{all}", count, scenario.name);
-    if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let real = arguments.get(4).is_some_and(|masks| masks == "real");
+    let scenario = scenario.masked(if real { Masking::Real } else { Masking::Dummy });
+    let (first, seeds) = (number(1, 0), number(2, 200));
+    let began = Instant::now();
+    let campaign = Campaign { scenario, first, seeds, threads: 1, counts_all: true };
+    let tally = campaign.run(|_| true);
+    let minutes = began.elapsed().as_secs_f64() / 60.0;
+    println!("{}", tally.all);
+    for broken in &tally.broken {
+        println!("seed {}: {}", broken.seed, broken.violation);
+    }
+    println!("{} seeds, {:.0} rounds a minute", tally.seeds, tally.all.rounds as f64 / minutes);
+    if tally.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

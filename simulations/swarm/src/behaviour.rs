@@ -10,7 +10,7 @@ use protocol::{
 };
 use wire::{Header, RoundRecord, Signed, ToCoordinator, ToNode};
 
-use crate::disk::NodeDisk;
+use crate::{disk::NodeDisk, scenario::policy, workload::Masking};
 
 /// The node whose program is asked.
 pub struct Actor<'a> {
@@ -40,8 +40,8 @@ pub trait Behaviour {
     }
 
     /// The coordinator unmasks.
-    fn unmask(&mut self, job: UnmaskJob) -> Unmasked {
-        job.run()
+    fn unmask(&mut self, job: UnmaskJob, masking: Masking) -> Unmasked {
+        masking.unmask(job)
     }
 
     /// A message leaves the coordinator for a node.
@@ -82,6 +82,21 @@ pub trait Behaviour {
     /// How many milliseconds too early every alarm rings.
     fn rings_early_ms(&self) -> u64 {
         0
+    }
+
+    /// The fewest survivors that the nodes' owners allow in a sum, whatever a plan says.
+    fn floor(&self) -> usize {
+        usize::from(policy().survivors_min)
+    }
+
+    /// Whether a version must come once nothing goes wrong any more.
+    fn lets_versions_come(&self) -> bool {
+        true
+    }
+
+    /// How many lies were told so far, by nodes and by the coordinator.
+    fn lies(&self) -> [u64; 2] {
+        [0; 2]
     }
 
     /// Whether a node's program is the shipped one: of others nothing is asked but that they harm nobody.

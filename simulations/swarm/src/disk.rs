@@ -1,7 +1,8 @@
 //! What survives a crash: the made disks of the programs.
 //!
-//! A disk keeps what it has synced. A record replaces the one before at once, or not at all; only the
-//! append to the ledger can be torn.
+//! A disk keeps what it has synced. A record that is one file replaces the one before at once, or not at
+//! all; an append to the ledger can be torn, and so can a record that goes to several files, in the order
+//! in which the programs write them (`node/src/task.rs`, `coordinator/src/records.rs`).
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,8 @@ use protocol::{
     coordinator, node,
     node::{journal::Journal, memory::Memory},
 };
+use rand::RngExt;
+use rand_chacha::ChaCha20Rng;
 use wire::{
     ContentHash, Header, LedgerHead, NodeId, RecordHash, RoundRecord, Signed, StateHash, TaskId,
     Transcript,
@@ -28,8 +31,8 @@ pub struct NodeDisk {
     pub headers: Vec<Signed<Header>>,
     /// Headers of other histories.
     pub forks: Vec<Signed<Header>>,
-    /// The last state that is known of the chain's versions.
-    pub state: Option<Vec<u8>>,
+    /// States of the chain's versions, the newest last: one, but for a step that was torn.
+    pub states: Vec<Vec<u8>>,
 }
 
 impl NodeDisk {
@@ -43,15 +46,27 @@ impl NodeDisk {
             node::Record::Chain { headers, record: _, state } => {
                 self.headers.extend(headers);
                 if let Some(state) = state {
-                    self.state = Some(state);
+                    self.states = vec![state];
                 }
             }
         }
     }
 
-    /// Writes the first `kept` bytes of an entry, and no more.
-    pub fn tear(&mut self, entry: &[u8], kept: usize) {
-        self.ledger.extend_from_slice(&entry[..kept]);
+    /// Writes a part of a record: of a ledger entry the first bytes, of a step its state and the first
+    /// headers, but not the last.
+    pub(crate) fn tear(&mut self, record: &node::Record, rng: &mut ChaCha20Rng) {
+        match record {
+            node::Record::Ledger(bytes) => {
+                let entry: &[u8] = bytes.as_ref();
+                self.ledger.extend_from_slice(&entry[..rng.random_range(1..entry.len())]);
+            }
+            node::Record::Chain { headers, record: _, state } => {
+                self.states.extend(state.clone());
+                let kept = rng.random_range(0..headers.len().max(1));
+                self.headers.extend_from_slice(&headers[..kept]);
+            }
+            node::Record::Round(_) | node::Record::Memory(_) | node::Record::Fork(_) => {}
+        }
     }
 
     /// What the journal proves about a torn last entry: a contribution is persisted before its entry and
@@ -104,9 +119,32 @@ impl CoordinatorDisk {
             }
             Record::Finished(transcript) => {
                 self.round = None;
-                self.finished.push(*transcript);
+                self.keep_transcript(*transcript);
             }
         }
+    }
+
+    /// Writes a part of a record: of a step its state and its evidence without the header, which makes
+    /// it history; of a finished round the transcript, while the round stays where it was.
+    pub(crate) fn tear(&mut self, record: &coordinator::Record) {
+        use coordinator::Record;
+        match record {
+            Record::Step { header: _, record, state } => {
+                self.records
+                    .extend(record.iter().map(|record| (record.hash(), (**record).clone())));
+                if let Some(state) = state {
+                    self.keep_state(state.clone());
+                }
+            }
+            Record::Finished(transcript) => self.keep_transcript((**transcript).clone()),
+            Record::Round(_) | Record::Heads(_) => {}
+        }
+    }
+
+    /// A round has one transcript, however often it is written.
+    fn keep_transcript(&mut self, transcript: Transcript) {
+        self.finished.retain(|known| known.plan != transcript.plan);
+        self.finished.push(transcript);
     }
 
     /// Keeps a version's state under its hash.

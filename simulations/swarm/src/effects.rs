@@ -59,15 +59,27 @@ impl Boundary {
                 [Moment::Before, Moment::After].map(|moment| Self { side, effect, moment })
             })
         };
-        let torn = Self { side: Side::Node, effect: PERSIST_CHARGE, moment: Moment::During };
+        let torn = TORN.map(|(side, effect)| Self { side, effect, moment: Moment::During });
         edges(Side::Node, &NODE_EFFECTS)
-            .chain([torn])
+            .chain(torn)
             .chain(edges(Side::Coordinator, &COORDINATOR_EFFECTS))
             .collect()
     }
 }
 
-/// The append to the ledger: the one write that can be torn, all others replace at once.
+/// The writes that a crash can leave half done, within what syncing promises: an append to the ledger
+/// may stop anywhere in the entry, and a record that goes to several files may have reached the first of
+/// them only. All other writes replace one file at once.
+pub const TORN: [(Side, &str); 6] = [
+    (Side::Node, PERSIST_CHARGE),
+    (Side::Node, "persisting a step of the chain"),
+    (Side::Coordinator, "persisting an issued version"),
+    (Side::Coordinator, "persisting a refused candidate"),
+    (Side::Coordinator, "persisting a rollback"),
+    (Side::Coordinator, "persisting a transcript"),
+];
+
+/// The append to the ledger.
 pub const PERSIST_CHARGE: &str = "persisting a charge";
 /// What a node remembers beyond the present round.
 const PERSIST_MEMORY: &str = "persisting what it remembers";

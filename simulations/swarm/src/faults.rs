@@ -24,6 +24,8 @@ pub enum FaultKind {
     CoordinatorCrashed,
     /// A ledger entry was not written to its end.
     LedgerTorn,
+    /// Of several files that one record goes to, only the first were written.
+    WriteTorn,
     /// A node took much longer to train than planned.
     SlowTraining,
     /// A node took much longer for keys, shares or masks than planned.
@@ -34,11 +36,23 @@ pub enum FaultKind {
     BadCandidate,
     /// The operator rolled back to an earlier version.
     RolledBack,
+    /// A message waited long for the slow link of its node.
+    SlowLink,
+    /// A program's clock ran fast or slow.
+    ClockSkewed,
+    /// Some nodes were cut off from the coordinator for a while.
+    Partitioned,
+    /// A node came when the swarm had begun.
+    Arrived,
+    /// A hostile node lied.
+    NodeLied,
+    /// A hostile coordinator lied.
+    CoordinatorLied,
 }
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::Lost,
         Self::Disconnected,
         Self::Duplicated,
@@ -46,12 +60,46 @@ impl FaultKind {
         Self::NodeCrashed,
         Self::CoordinatorCrashed,
         Self::LedgerTorn,
+        Self::WriteTorn,
         Self::SlowTraining,
         Self::SlowWork,
         Self::Left,
         Self::BadCandidate,
         Self::RolledBack,
+        Self::SlowLink,
+        Self::ClockSkewed,
+        Self::Partitioned,
+        Self::Arrived,
+        Self::NodeLied,
+        Self::CoordinatorLied,
     ];
+}
+
+impl FaultKind {
+    /// A name for scripts.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Disconnected => "disconnected",
+            Self::Duplicated => "duplicated",
+            Self::Reordered => "reordered",
+            Self::NodeCrashed => "node_crashed",
+            Self::CoordinatorCrashed => "coordinator_crashed",
+            Self::LedgerTorn => "ledger_torn",
+            Self::SlowTraining => "slow_training",
+            Self::SlowWork => "slow_work",
+            Self::Left => "left",
+            Self::BadCandidate => "bad_candidate",
+            Self::RolledBack => "rolled_back",
+            Self::WriteTorn => "write_torn",
+            Self::SlowLink => "slow_link",
+            Self::ClockSkewed => "clock_skewed",
+            Self::Partitioned => "partitioned",
+            Self::Arrived => "arrived",
+            Self::NodeLied => "node_lied",
+            Self::CoordinatorLied => "coordinator_lied",
+        }
+    }
 }
 
 impl fmt::Display for FaultKind {
@@ -69,6 +117,13 @@ impl fmt::Display for FaultKind {
             Self::Left => "node left for good",
             Self::BadCandidate => "candidate refused by the gate",
             Self::RolledBack => "version rolled back",
+            Self::WriteTorn => "record written in part",
+            Self::SlowLink => "message held up by a slow link",
+            Self::ClockSkewed => "clock fast or slow",
+            Self::Partitioned => "part of the swarm cut off",
+            Self::Arrived => "node arrived later",
+            Self::NodeLied => "lie of a hostile node",
+            Self::CoordinatorLied => "lie of a hostile coordinator",
         })
     }
 }
@@ -102,6 +157,18 @@ pub struct FaultMix {
     pub bad_candidate: f64,
     /// The operator rolls back instead of beginning a round.
     pub rolls_back: f64,
+    /// A node's link carries 1 to 8 kB a second.
+    pub slow_link: f64,
+    /// A program's clock runs up to 2 % fast or slow.
+    pub skewed: f64,
+    /// Half of the nodes are cut off for up to 12 seconds; tried twice in a run.
+    pub partition: f64,
+    /// A node, if not one of the first four, is not there from the beginning.
+    pub arrives: f64,
+    /// Some nodes are hostile: as many as γ allows, or one.
+    pub lying_nodes: f64,
+    /// The coordinator is hostile.
+    pub lying_coordinator: f64,
 }
 
 impl FaultMix {
@@ -120,6 +187,12 @@ impl FaultMix {
         leaves: 0.0,
         bad_candidate: 0.0,
         rolls_back: 0.0,
+        slow_link: 0.0,
+        skewed: 0.0,
+        partition: 0.0,
+        arrives: 0.0,
+        lying_nodes: 0.0,
+        lying_coordinator: 0.0,
     };
 
     /// The default: every kind of fault in every few rounds.
@@ -137,6 +210,12 @@ impl FaultMix {
         leaves: 0.03,
         bad_candidate: 0.06,
         rolls_back: 0.04,
+        slow_link: 0.1,
+        skewed: 0.3,
+        partition: 0.15,
+        arrives: 0.15,
+        lying_nodes: 0.25,
+        lying_coordinator: 0.1,
     };
 
     /// Many times more of everything: rounds seldom end well, and nothing may break all the same.
@@ -154,6 +233,12 @@ impl FaultMix {
         leaves: 0.1,
         bad_candidate: 0.2,
         rolls_back: 0.15,
+        slow_link: 0.3,
+        skewed: 0.6,
+        partition: 0.6,
+        arrives: 0.3,
+        lying_nodes: 0.4,
+        lying_coordinator: 0.2,
     };
 }
 
@@ -228,7 +313,13 @@ impl Faults {
     }
 
     pub fn count(&mut self, kind: FaultKind) {
-        *self.happened.entry(kind).or_default() += 1;
+        self.count_many(kind, 1);
+    }
+
+    pub fn count_many(&mut self, kind: FaultKind, times: u64) {
+        if times > 0 {
+            *self.happened.entry(kind).or_default() += times;
+        }
     }
 
     /// Whether something of this probability happens; it is counted if it does.
@@ -251,7 +342,8 @@ impl Faults {
             self.count(kind);
             *self.hit.entry(boundary).or_default() += 1;
             if boundary.moment == Moment::During {
-                self.count(FaultKind::LedgerTorn);
+                let ledger = boundary.effect == PERSIST_CHARGE;
+                self.count(if ledger { FaultKind::LedgerTorn } else { FaultKind::WriteTorn });
             }
         }
         crashes

@@ -8,12 +8,15 @@ mod ledgers;
 mod reveals;
 mod sums;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use protocol::Time;
 use wire::{NodeId, Round, ToCoordinator, ToNode};
 
-use crate::disk::{CoordinatorDisk, NodeDisk};
+use crate::{
+    behaviour::Behaviour,
+    disk::{CoordinatorDisk, NodeDisk},
+};
 use history::History;
 use ledgers::Ledgers;
 use reveals::Reveals;
@@ -38,6 +41,8 @@ pub enum Invariant {
     Lively,
     /// A program that starts from its disk comes up.
     Restarts,
+    /// No machine panics.
+    NoPanic,
 }
 
 /// A broken invariant.
@@ -82,11 +87,12 @@ pub(crate) struct Invariants {
 }
 
 impl Invariants {
-    pub fn new(nodes: usize, keeps_disks: bool) -> Self {
+    pub fn new(numbers: BTreeMap<NodeId, usize>, behaviour: &dyn Behaviour) -> Self {
+        let keeps_disks = behaviour.keeps_disks();
         Self {
-            sums: Sums::default(),
-            reveals: Reveals::default(),
-            history: History::new(nodes),
+            reveals: Reveals::new(behaviour.floor()),
+            history: History::new(numbers.len()),
+            sums: Sums::new(numbers),
             ledgers: Ledgers::default(),
             keeps_disks,
             violations: Vec::new(),

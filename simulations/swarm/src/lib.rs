@@ -11,13 +11,16 @@
 //! Who uses it: `murmur-simulate protocol`, and the tests of this crate.
 //!
 //! Reading order: [`scenario`] (what is simulated), [`faults`] (what goes wrong), [`behaviour`] (what a
-//! hostile or broken program does instead), [`world`] (the loop), [`invariants`] (what must hold),
-//! [`outcome`] (what came of it).
+//! hostile or broken program does instead), [`hostile`] (those that a mix can have), [`world`] (the loop), [`invariants`] (what must hold),
+//! [`outcome`] (what came of it), [`campaign`] (many seeds).
 
 pub mod behaviour;
+pub mod campaign;
+mod clocks;
 pub mod disk;
 pub mod effects;
 pub mod faults;
+pub mod hostile;
 pub mod invariants;
 mod links;
 pub mod outcome;
@@ -28,16 +31,18 @@ pub mod workload;
 pub mod world;
 
 pub use behaviour::{Actor, Behaviour, Shipped};
+pub use campaign::{Broken, Campaign, Tally};
 pub use effects::{Boundary, Moment, Side};
 pub use faults::{FaultKind, FaultMix};
 pub use invariants::{Invariant, Violation};
 pub use outcome::Outcome;
 pub use scenario::Scenario;
+pub use workload::Masking;
 pub use world::World;
 
-/// Plays one seed of a scenario with the machines as they ship.
+/// Plays one seed of a scenario with the machines as they ship, and with the hostile programs of its mix.
 pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
-    World::new(scenario, seed, Box::new(Shipped)).run()
+    World::shipped(scenario, seed).run()
 }
 
 /// Plays one seed with other programs around the machines: mutants and attackers.

@@ -1,5 +1,7 @@
-//! The way between a node and the coordinator: latency with jitter, loss with retries, duplication.
+//! The way between a node and the coordinator: latency with jitter, loss with retries, duplication, and
+//! on slow links the time that a message's bytes take.
 
+use protocol::Time;
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
@@ -18,6 +20,12 @@ pub(crate) struct Link {
     pub epoch: u64,
     lost: f64,
     latency_ms: u32,
+    /// Whether nothing gets through for now.
+    pub cut: bool,
+    /// How many bytes it carries in a millisecond, where that is few.
+    bytes_per_ms: Option<u32>,
+    /// Until when it is busy with earlier messages, by direction.
+    busy_until: [Time; 2],
     /// Messages sent and the latest that has arrived, by direction: to node, to coordinator.
     sent: [u64; 2],
     arrived: [u64; 2],
@@ -44,12 +52,40 @@ impl Link {
         let bad = mix.bad_link > 0.0 && rng.random_bool(mix.bad_link);
         let lost = if bad { mix.lost_on_bad_link } else { mix.lost };
         let latency_ms = rng.random_range(5..80);
-        Self { up: false, epoch: 0, lost, latency_ms, sent: [0; 2], arrived: [0; 2] }
+        let slow = mix.slow_link > 0.0 && rng.random_bool(mix.slow_link);
+        let bytes_per_ms = slow.then(|| rng.random_range(1..=8));
+        Self {
+            up: false,
+            epoch: 0,
+            lost,
+            latency_ms,
+            cut: false,
+            bytes_per_ms,
+            busy_until: [Time(0); 2],
+            sent: [0; 2],
+            arrived: [0; 2],
+        }
     }
 
-    /// From now on nothing is lost any more.
+    /// From now on nothing is lost, cut or slow any more.
     pub fn heal(&mut self) {
         self.lost = 0.0;
+        self.cut = false;
+        self.bytes_per_ms = None;
+    }
+
+    /// How long a message waits for the link and is on it; none where that is no time.
+    pub fn transfer_ms(
+        &mut self,
+        direction: Direction,
+        bytes: impl FnOnce() -> usize,
+        now: Time,
+    ) -> Option<u32> {
+        let rate = self.bytes_per_ms?;
+        let takes = u32::try_from(bytes()).unwrap_or(u32::MAX) / rate;
+        let busy = &mut self.busy_until[direction as usize];
+        *busy = (*busy).max(now) + takes;
+        u32::try_from(busy.0 - now.0).ok()
     }
 
     /// Up to three times the latency: enough that messages overtake each other.

@@ -11,7 +11,7 @@ pub struct Outcome {
     pub seed: u64,
     /// How many nodes there were.
     pub nodes: usize,
-    /// Rounds that ended, whatever their outcome.
+    /// Rounds that ended: with a version, a refused candidate or a signed abort.
     pub rounds: u64,
     /// Versions that were issued.
     pub versions: u64,

@@ -1,5 +1,7 @@
 //! What is simulated: the terms of the task, how many nodes, which mix of faults, for how long.
 
+use std::sync::LazyLock;
+
 use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32, Q40};
 use privacy::Budget;
@@ -15,19 +17,25 @@ use wire::{
     Recipe, ServerOptimizer, ServerRule, TrainingOptimizer, Windows,
 };
 
-use crate::{effects::Boundary, faults::FaultMix};
+use crate::{effects::Boundary, faults::FaultMix, workload::Masking};
 
 /// Trained parameters: few, so that real cryptography stays cheap; enough for one coordinate per node
 /// and some noise.
-pub const DIMENSION: usize = 64;
-/// Coordinates that stand for a node each: a node's own is 1 in everything that it contributes.
-pub const ONE_HOT: usize = 16;
+pub const DIMENSION: usize = 128;
+/// Coordinates that stand for a node each: a node's own is 1 in everything that it contributes. In
+/// swarms of more nodes than a roster holds, every 64th node shares one.
+pub const ONE_HOT: usize = wire::MAX_MEMBERS;
 /// b.
 pub const MODULUS_BITS: u8 = 20;
 /// The loss of version 0 and of every candidate that passes the gate, in millionths of a nat.
 pub const LOSS_MICRO: u64 = 4_000_000;
 /// The loss of a candidate that does not pass.
 pub const BAD_LOSS_MICRO: u64 = 9_000_000;
+/// How many nodes the seeds of a campaign have: half of them 4 to 6, one in sixteen 16 or 24.
+const SIZES: [usize; 32] = [
+    4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 12, 12,
+    16, 24,
+];
 /// One.
 const ONE_Q32: u64 = 1 << 32;
 
@@ -39,7 +47,9 @@ pub struct Scenario {
     /// What goes wrong.
     pub mix: FaultMix,
     /// How many nodes: one of these, drawn by the seed.
-    pub sizes: &'static [usize],
+    pub sizes: Vec<usize>,
+    /// Which masks and seals.
+    pub masking: Masking,
     /// How long things go wrong, in virtual milliseconds.
     pub faulty_ms: u32,
     /// Within how much calm after that a version must come, in virtual milliseconds.
@@ -49,12 +59,26 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// The default fault mix over a handful of rounds.
+    /// The names of all mixes, for [`Scenario::named`], the one that every campaign uses first.
+    pub const NAMES: [&str; 3] = ["rough", "stormy", "calm"];
+
+    /// The scenario with the fault mix of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "rough" => Some(Self::rough()),
+            "stormy" => Some(Self::stormy()),
+            "calm" => Some(Self::calm()),
+            _ => None,
+        }
+    }
+
+    /// The default fault mix over a handful of rounds, small swarms more often than larger ones.
     pub fn rough() -> Self {
         Self {
             name: "rough",
             mix: FaultMix::ROUGH,
-            sizes: &[4, 5, 6, 7, 8, 8, 6, 12],
+            sizes: SIZES.to_vec(),
+            masking: Masking::Real,
             faulty_ms: 40_000,
             calm_ms: 120_000,
             crashes: &[],
@@ -68,12 +92,23 @@ impl Scenario {
 
     /// A few rounds in which nothing goes wrong, with eight nodes.
     pub fn calm() -> Self {
-        Self { name: "calm", mix: FaultMix::CALM, sizes: &[8], faulty_ms: 25_000, ..Self::rough() }
+        Self {
+            name: "calm",
+            mix: FaultMix::CALM,
+            sizes: vec![8],
+            faulty_ms: 25_000,
+            ..Self::rough()
+        }
     }
 
     /// The same with so many nodes.
-    pub fn sized(self, sizes: &'static [usize]) -> Self {
-        Self { sizes, ..self }
+    pub fn sized(self, sizes: &[usize]) -> Self {
+        Self { sizes: sizes.to_vec(), ..self }
+    }
+
+    /// The same with these masks and seals.
+    pub fn masked(self, masking: Masking) -> Self {
+        Self { masking, ..self }
     }
 
     /// The same with these crashes besides.
@@ -109,6 +144,12 @@ pub fn initial_state() -> State {
 
 /// The task of a made world.
 pub fn genesis() -> Genesis {
+    GENESIS.clone()
+}
+
+static GENESIS: LazyLock<Genesis> = LazyLock::new(make_genesis);
+
+fn make_genesis() -> Genesis {
     Genesis {
         name: "a made world".to_owned(),
         coordinator: coordinator_id(&coordinator_key()),
@@ -125,12 +166,18 @@ pub fn genesis() -> Genesis {
     }
 }
 
-/// The terms that its coordinator offers: any roster of 4 to 12 does, three honest shares of noise.
+/// The terms that its coordinator offers: any roster of 4 to 64 does, three honest shares of noise.
 pub fn settings() -> Settings {
+    SETTINGS.clone()
+}
+
+static SETTINGS: LazyLock<Settings> = LazyLock::new(make_settings);
+
+fn make_settings() -> Settings {
     let clip = Q32::from_raw(ONE_Q32);
     let modulus = Modulus::new(u32::from(MODULUS_BITS)).expect("20 bits are a modulus");
     let (scale, noise) = Settings::noise_for(clip, Q32::from_raw(ONE_Q32), 3, modulus, DIMENSION)
-        .expect("20 bits have room for 64 nodes of 64 coordinates");
+        .expect("20 bits have room for 64 nodes of 128 coordinates");
     Settings {
         clip_q32: clip.raw(),
         scale_q32: scale.raw(),

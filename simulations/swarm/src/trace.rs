@@ -1,25 +1,38 @@
-//! A line for everything that happens, kept only when somebody wants to read it.
+//! A line for everything that happens, made only when somebody wants to read it.
 
 use protocol::Time;
 
-/// The lines so far.
+/// Where the lines go.
 #[derive(Default)]
-pub(crate) struct Trace {
-    lines: Option<Vec<String>>,
+pub(crate) enum Trace {
+    #[default]
+    Off,
+    Kept(Vec<String>),
+    Told(Box<dyn FnMut(String)>),
 }
 
 impl Trace {
-    pub fn on() -> Self {
-        Self { lines: Some(Vec::new()) }
+    pub fn kept() -> Self {
+        Self::Kept(Vec::new())
+    }
+
+    pub fn told(tell: Box<dyn FnMut(String)>) -> Self {
+        Self::Told(tell)
     }
 
     pub fn line(&mut self, now: Time, text: impl FnOnce() -> String) {
-        if let Some(lines) = &mut self.lines {
-            lines.push(format!("{:>7} ms  {}", now.0, text()));
+        let line = || format!("{:>7} ms  {}", now.0, text());
+        match self {
+            Self::Off => {}
+            Self::Kept(lines) => lines.push(line()),
+            Self::Told(tell) => tell(line()),
         }
     }
 
     pub fn into_lines(self) -> Vec<String> {
-        self.lines.unwrap_or_default()
+        match self {
+            Self::Kept(lines) => lines,
+            Self::Off | Self::Told(_) => Vec::new(),
+        }
     }
 }

@@ -4,13 +4,40 @@ use grid::Modulus;
 use privacy::{Charge, Clipped, Release};
 use protocol::{
     Entropy,
-    job::{ContributeJob, Prepared},
+    job::{ContributeJob, DealJob, DealtOutput, Prepared, Shape, UnmaskJob, Unmasked},
 };
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
-use secagg::KeystreamMasks;
+use secagg::{DummyAgreement, DummyMasks, KeystreamMasks};
 
 use crate::scenario::{DIMENSION, ONE_HOT};
+
+/// Whether masks and seals are the real ones. Keys, shares, commitments and signatures always are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Masking {
+    /// Keystreams and X25519, as shipped.
+    Real,
+    /// Masks of zeros, and seals that everybody could open.
+    Dummy,
+}
+
+impl Masking {
+    /// Deals shares to a roster.
+    pub(crate) fn deal(self, job: DealJob, entropy: Entropy) -> DealtOutput {
+        match self {
+            Self::Real => job.run(entropy),
+            Self::Dummy => job.run_with::<DummyAgreement>(entropy),
+        }
+    }
+
+    /// Unmasks a sum.
+    pub fn unmask(self, job: UnmaskJob) -> Unmasked {
+        match self {
+            Self::Real => job.run(),
+            Self::Dummy => job.run_with::<DummyMasks>(),
+        }
+    }
+}
 
 /// What local training would have given.
 pub(crate) fn made_update(node: usize, clip: grid::Q32) -> Clipped {
@@ -22,22 +49,26 @@ pub(crate) fn made_update(node: usize, clip: grid::Q32) -> Clipped {
 /// the rest is noise that differs from draw to draw.
 pub(crate) fn one_hot(node: usize, modulus: Modulus, rng: &mut ChaCha20Rng) -> Vec<u32> {
     let noise = |rng: &mut ChaCha20Rng| modulus.from_signed(rng.random_range(-1000..=1000));
-    let own = |place: usize| u32::from(place == node);
+    let own = |place: usize| u32::from(place == node % ONE_HOT);
     (0..DIMENSION).map(|i| if i < ONE_HOT { own(i) } else { noise(rng) }).collect()
 }
 
-/// Runs the job that ends in a contribution, with real masks, and says which values it holds.
+/// Runs the job that ends in a contribution, and says which values it holds.
 pub(crate) fn contribute(
     node: usize,
     job: ContributeJob,
-    entropy: [u8; 32],
+    masking: Masking,
+    entropy: Entropy,
 ) -> (Prepared, Vec<u32>) {
     let mut made = Vec::new();
-    let prepared =
-        job.run_with::<KeystreamMasks>(Entropy::new(entropy), |_, shape, charge, rng| {
-            made = one_hot(node, shape.grid.modulus(), rng);
-            Ok(assert_release(made.clone(), charge))
-        });
+    let release = |_, shape: &Shape, charge, rng: &mut ChaCha20Rng| {
+        made = one_hot(node, shape.grid.modulus(), rng);
+        Ok(assert_release(made.clone(), charge))
+    };
+    let prepared = match masking {
+        Masking::Real => job.run_with::<KeystreamMasks>(entropy, release),
+        Masking::Dummy => job.run_with::<DummyMasks>(entropy, release),
+    };
     (prepared, made)
 }
 

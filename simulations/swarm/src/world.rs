@@ -4,6 +4,8 @@ mod coordinating;
 mod nodes;
 mod wires;
 
+use std::collections::BTreeMap;
+
 use protocol::{
     Coordinator, Node, Time,
     job::UnmaskJob,
@@ -15,16 +17,22 @@ use wire::{Header, NodeId, RecordHash, RoundRecord, Signed, StateHash, ToCoordin
 
 use crate::{
     behaviour::Behaviour,
+    clocks::Clocks,
     disk::{CoordinatorDisk, NodeDisk},
     effects::{Boundary, Moment, Side},
-    faults::Faults,
+    faults::{FaultKind, Faults},
+    hostile,
     invariants::{Invariant, Invariants},
     links::Link,
     outcome::Outcome,
     queue::Queue,
     scenario::{Scenario, initial_state, node_id},
     trace::Trace,
+    workload::Masking,
 };
+
+/// So many nodes are there from the beginning, so that there can be a round.
+const ALWAYS_THERE: usize = 4;
 
 /// Everything that there is in one run.
 pub struct World {
@@ -33,6 +41,7 @@ pub struct World {
     rng: ChaCha20Rng,
     faults: Faults,
     links: Vec<Link>,
+    clocks: Clocks,
     nodes: Vec<NodeProgram>,
     coordinator: CoordinatorProgram,
     invariants: Invariants,
@@ -40,6 +49,9 @@ pub struct World {
     trace: Trace,
     outcome: Outcome,
     calm: Calm,
+    masking: Masking,
+    /// Which node has which identity.
+    numbers: BTreeMap<NodeId, usize>,
 }
 
 /// Whether things still go wrong.
@@ -95,6 +107,8 @@ enum Happening {
     NodeWorks { node: usize, life: u64, job: Box<Job> },
     OwnerForgives { node: usize, life: u64 },
     Leaves { node: usize },
+    CutOff { for_ms: u32 },
+    ComesBack { nodes: Vec<usize> },
     CoordinatorAlarm { life: u64, at: Time },
     CoordinatorUnmasks { life: u64, job: Box<UnmaskJob> },
     CoordinatorJudges { life: u64 },
@@ -121,34 +135,64 @@ impl World {
         let mut faults = Faults::new(scenario.mix.clone(), seed, &mut rng);
         scenario.crashes.iter().for_each(|&(boundary, passes)| faults.aim_at(boundary, passes));
         let links = (0..size).map(|_| Link::new(&faults, &mut rng)).collect();
+        let clocks = Clocks::new(size, &mut faults, &mut rng);
         let mut disk = CoordinatorDisk::default();
         disk.keep_state(initial_state().encode());
         let coordinator = CoordinatorProgram { disk, machine: None, life: 0, alarm: None };
         let mut queue = Queue::new();
         queue.push(Time(0), Happening::CoordinatorStarts);
-        (0..size).for_each(|node| queue.push(Time(1), Happening::NodeStarts { node }));
+        for node in 0..size {
+            let at = if node < ALWAYS_THERE {
+                Time(1)
+            } else {
+                arrival(scenario, &mut faults, &mut rng)
+            };
+            queue.push(at, Happening::NodeStarts { node });
+        }
+        for _ in 0..2 {
+            if scenario.mix.partition > 0.0 && rng.random_bool(scenario.mix.partition) {
+                let at = Time(0) + rng.random_range(0..scenario.faulty_ms);
+                queue.push(at, Happening::CutOff { for_ms: rng.random_range(500..12_000) });
+            }
+        }
         queue.push(Time(0) + scenario.faulty_ms, Happening::Heals);
         queue.push(Time(0) + scenario.faulty_ms + scenario.calm_ms, Happening::Deadline);
+        let nodes: Vec<NodeProgram> = (0..size).map(NodeProgram::new).collect();
+        let numbers: BTreeMap<_, _> =
+            nodes.iter().enumerate().map(|(number, program)| (program.id, number)).collect();
         Self {
             now: Time(0),
             queue,
             rng,
             faults,
             links,
-            nodes: (0..size).map(NodeProgram::new).collect(),
+            clocks,
+            nodes,
             coordinator,
-            invariants: Invariants::new(size, behaviour.keeps_disks()),
+            invariants: Invariants::new(numbers.clone(), behaviour.as_ref()),
             behaviour,
             trace: Trace::default(),
             outcome: Outcome { seed, nodes: size, ..Outcome::default() },
             calm: Calm::No,
+            masking: scenario.masking,
+            numbers,
         }
     }
 
+    /// A world at its beginning, with the programs as they ship but for those that the mix makes hostile.
+    pub fn shipped(scenario: &Scenario, seed: u64) -> Self {
+        let nodes = scenario.draw_size(&mut ChaCha20Rng::seed_from_u64(seed));
+        Self::new(scenario, seed, hostile::draw(&scenario.mix, seed, nodes))
+    }
+
     /// The same, with a line for everything that happens.
-    pub fn traced(mut self) -> Self {
-        self.trace = Trace::on();
-        self
+    pub fn traced(self) -> Self {
+        Self { trace: Trace::kept(), ..self }
+    }
+
+    /// The same, with every line told as it happens.
+    pub fn telling(self, tell: Box<dyn FnMut(String)>) -> Self {
+        Self { trace: Trace::told(tell), ..self }
     }
 
     /// Runs until a version was issued after the last fault and every node holds it, until time is
@@ -161,6 +205,9 @@ impl World {
             self.end_if_everybody_is_up_to_date();
         }
         self.check_transcripts();
+        let [nodes, coordinator] = self.behaviour.lies();
+        self.faults.count_many(FaultKind::NodeLied, nodes);
+        self.faults.count_many(FaultKind::CoordinatorLied, coordinator);
         self.outcome.faults = self.faults.happened;
         self.outcome.boundaries = self.faults.hit;
         self.outcome.violations = self.invariants.violations;
@@ -191,6 +238,8 @@ impl World {
             NodeWorks { node, life, job } => self.run_job(node, life, *job),
             OwnerForgives { node, life } => self.forgive(node, life),
             Leaves { node } => self.leave(node),
+            CutOff { for_ms } => self.cut_off(for_ms),
+            ComesBack { nodes } => self.come_back(&nodes),
             CoordinatorAlarm { life, at } => self.ring_coordinator(life, at),
             CoordinatorUnmasks { life, job } => self.unmask(life, *job),
             CoordinatorJudges { life } => self.judge(life),
@@ -258,6 +307,10 @@ impl World {
     }
 
     fn miss_deadline(&mut self) {
+        if !self.behaviour.lets_versions_come() {
+            self.calm = Calm::Over;
+            return;
+        }
         let coordinator = self.coordinator.machine.as_ref().map(Coordinator::waits_for);
         let nodes: Vec<_> = self
             .nodes
@@ -281,6 +334,14 @@ impl World {
             let what = format!("{ended} rounds have ended, and {kept} transcripts were kept");
             self.invariants.note(self.now, Err((Invariant::DurableFirst, None, what)));
         }
+    }
+}
+
+/// When a node starts for the first time.
+fn arrival(scenario: &Scenario, faults: &mut Faults, rng: &mut ChaCha20Rng) -> Time {
+    match faults.strikes(FaultKind::Arrived, scenario.mix.arrives, rng) {
+        true => Time(0) + rng.random_range(1_000..scenario.faulty_ms),
+        false => Time(1),
     }
 }
 

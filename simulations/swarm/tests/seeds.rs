@@ -1,52 +1,31 @@
-//! The shipped rules under the default fault mix: 200 seeds, no broken invariant.
+//! The shipped rules under the default fault mix: thousands of seeds, no broken invariant.
 
-use std::{panic, thread};
+use swarm::{
+    Boundary, Broken, Campaign, FaultKind, Masking, Scenario, Shipped, Tally, replay, run,
+};
 
-use swarm::{Boundary, FaultKind, Invariant, Outcome, Scenario, Shipped, Violation, replay, run};
+/// Seeds of one campaign.
+const SEEDS: u64 = 2_000;
 
-/// Seeds of one campaign; the mutants are looked for in the same ones.
-const SEEDS: u64 = 200;
-
-/// Runs the campaign on two threads and adds everything up.
-fn campaign(scenario: &Scenario) -> (Outcome, u64) {
-    let part = |first: u64| {
-        let scenario = scenario.clone();
-        move || (first..SEEDS).step_by(2).map(|seed| one(&scenario, seed)).collect::<Vec<_>>()
-    };
-    let halves = [0, 1].map(|first| thread::spawn(part(first)));
-    let outcomes = halves.into_iter().flat_map(|half| half.join().expect("a half ran"));
-    let (mut all, mut in_trouble) = (Outcome::default(), 0);
-    let mut broken = Vec::new();
-    for (seed, outcome) in outcomes {
-        in_trouble += u64::from(outcome.versions_in_trouble > 0);
-        if let Some(violation) = outcome.violations.first() {
-            broken.push((seed, violation.to_string()));
-        }
-        all.add(outcome);
-    }
-    if let Some((seed, what)) = broken.iter().min() {
-        let count = broken.len();
+/// Plays seeds on two threads.
+fn play(scenario: Scenario, seeds: u64) -> Tally {
+    let name = scenario.name;
+    let campaign = Campaign { scenario, first: 0, seeds, threads: 2, counts_all: true };
+    let tally = campaign.run(|_| true);
+    if let Some(Broken { seed, violation }) = tally.broken.first() {
+        let count = tally.broken.len();
         panic!(
-            "{what}\n{count} of {SEEDS} seeds are broken; see the first again with\n  \
-             SWARM_SEED={seed} cargo test --release -p swarm --test seeds replay_one_seed -- --nocapture"
+            "{violation}\n{count} of {seeds} seeds are broken; see the first again with\n  \
+             murmur-simulate protocol --mix {name} --masks dummy --seed {seed} --trace"
         );
     }
-    (all, in_trouble)
-}
-
-/// One seed. A panic is a violation like any other.
-fn one(scenario: &Scenario, seed: u64) -> (u64, Outcome) {
-    let outcome = panic::catch_unwind(|| run(scenario, seed)).unwrap_or_else(|_| {
-        let what = "a machine panicked".to_owned();
-        let violation = Violation { invariant: Invariant::Restarts, at_ms: 0, round: None, what };
-        Outcome { seed, violations: vec![violation], ..Outcome::default() }
-    });
-    (seed, outcome)
+    tally
 }
 
 #[test]
-fn two_hundred_seeds_break_nothing() {
-    let (all, in_trouble) = campaign(&Scenario::rough());
+fn two_thousand_seeds_break_nothing() {
+    let tally = play(Scenario::rough().masked(Masking::Dummy), SEEDS);
+    let (all, in_trouble) = (&tally.all, tally.in_trouble);
     eprintln!("{SEEDS} seeds, {in_trouble} issued a version in trouble\n{all}");
     assert!(in_trouble * 100 >= SEEDS * 80, "only {in_trouble} of {SEEDS} seeds issue a version");
     for kind in FaultKind::ALL {
@@ -58,23 +37,13 @@ fn two_hundred_seeds_break_nothing() {
 }
 
 #[test]
-fn nothing_breaks_in_a_storm() {
-    for seed in 0..20 {
-        let (_, outcome) = one(&Scenario::stormy(), seed);
-        assert_eq!(outcome.violations, [], "stormy seed {seed}");
-    }
+fn nothing_breaks_with_real_masks() {
+    play(Scenario::rough(), 50);
 }
 
-/// Replays the seed of SWARM_SEED with a line for everything that happens; 0 without one.
 #[test]
-fn replay_one_seed() {
-    let seed = std::env::var("SWARM_SEED").ok().and_then(|seed| seed.parse().ok());
-    let outcome = replay(&Scenario::rough(), seed.unwrap_or(0), Box::new(Shipped));
-    if seed.is_some() {
-        outcome.trace.iter().for_each(|line| println!("{line}"));
-        println!("{outcome}");
-    }
-    assert_eq!(outcome.violations, []);
+fn nothing_breaks_in_a_storm() {
+    play(Scenario::stormy().masked(Masking::Dummy), 200);
 }
 
 #[test]
@@ -91,4 +60,23 @@ fn without_faults_every_round_issues_a_version() {
     assert!(outcome.rounds >= 3 && outcome.rounds == outcome.versions, "{outcome}");
     assert!(outcome.faults.keys().all(|kind| *kind == FaultKind::Reordered), "{outcome}");
     assert!(outcome.boundaries.is_empty());
+}
+
+#[test]
+fn threads_change_nothing() {
+    let tally = |threads| {
+        let scenario = Scenario::rough().masked(Masking::Dummy);
+        Campaign { scenario, first: 70, seeds: 12, threads, counts_all: true }.run(|_| true)
+    };
+    let (one, three) = (tally(1), tally(3));
+    assert_eq!((one.seeds, one.in_trouble), (12, three.in_trouble));
+    assert_eq!(one.all.to_string(), three.all.to_string());
+}
+
+#[test]
+fn a_campaign_ends_when_it_is_told_to() {
+    let scenario = Scenario::calm().masked(Masking::Dummy);
+    let campaign = Campaign { scenario, first: 0, seeds: 100, threads: 2, counts_all: true };
+    let tally = campaign.run(|tally| tally.seeds < 3);
+    assert!((3..=4).contains(&tally.seeds), "{}", tally.seeds);
 }

@@ -9,7 +9,10 @@
 //! dealt shares do not give the secret that was announced. Where one member's word stands against
 //! another's (shares that do not open, a revealed share that does not fit) nobody can tell who lies;
 //! but an honest member has at most ⌊γ·n⌋ liars against it, so whoever has more *different* members
-//! against it has spoilt the round.
+//! against it has spoilt the round. Two that disagree for the second time are kept apart from then on:
+//! after each disagreement one of the two is left out of the next 8 rosters, by turns. So a liar that
+//! harms one fixed member is without it, and it without the liar, about as often; before, that member was
+//! in no sum at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,10 +25,15 @@ const LEFT_OUT_FROM: u32 = 3;
 /// The most that stands against anybody, and the most rosters that anybody is left out of.
 const MOST: u32 = 8;
 
+/// From so many disagreements on two members are kept apart.
+const APART_FROM: u32 = 2;
+
 /// What the coordinator remembers of its members.
 #[derive(Default)]
 pub(super) struct Conduct {
     against: BTreeMap<NodeId, Against>,
+    /// How often two members have disagreed, and in which round at last; the smaller id first.
+    quarrels: BTreeMap<(NodeId, NodeId), (u32, Round)>,
 }
 
 /// What stands against one member.
@@ -62,7 +70,14 @@ impl Conduct {
 
     /// One member's word stands against another's. Those who have now more members against them than
     /// may be corrupt.
-    pub fn disagree(&mut self, one: NodeId, other: NodeId, corrupt_max: usize) -> Vec<NodeId> {
+    pub fn disagree(
+        &mut self,
+        one: NodeId,
+        other: NodeId,
+        round: Round,
+        corrupt_max: usize,
+    ) -> Vec<NodeId> {
+        self.keep_apart(one, other, round);
         let mut found_out = Vec::new();
         for (node, opponent) in [(one, other), (other, one)] {
             let opponents = &mut self.against.entry(node).or_default().opponents;
@@ -73,6 +88,21 @@ impl Conduct {
             }
         }
         found_out
+    }
+
+    /// One of two that have disagreed before is left out, by turns.
+    fn keep_apart(&mut self, one: NodeId, other: NodeId, round: Round) {
+        let pair = (one.min(other), one.max(other));
+        let (count, last) = self.quarrels.entry(pair).or_insert((0, Round(0)));
+        if *count > 0 && *last == round {
+            return;
+        }
+        (*count, *last) = (count.saturating_add(1), round);
+        if *count >= APART_FROM {
+            let out = if *count % 2 == 0 { pair.0 } else { pair.1 };
+            let until = &mut self.against.entry(out).or_default().until;
+            *until = (*until).max(Round(round.0.saturating_add(u64::from(MOST))));
+        }
     }
 }
 
@@ -120,12 +150,31 @@ mod tests {
     #[test]
     fn whoever_has_more_members_against_it_than_may_lie_is_found_out() {
         let mut conduct = Conduct::default();
-        assert_eq!(conduct.disagree(node(1), node(2), 0), [], "one against one never tells");
-        assert_eq!(conduct.disagree(node(1), node(2), 0), []);
-        assert_eq!(conduct.disagree(node(3), node(1), 0), [node(1)]);
+        let round = Round(1);
+        let alone = conduct.disagree(node(1), node(2), round, 0);
+        assert_eq!(alone, [], "one against one never tells");
+        assert_eq!(conduct.disagree(node(1), node(2), round, 0), []);
+        assert_eq!(conduct.disagree(node(3), node(1), round, 0), [node(1)]);
         let mut conduct = Conduct::default();
-        assert_eq!(conduct.disagree(node(1), node(2), 2), []);
-        assert_eq!(conduct.disagree(node(1), node(3), 2), []);
-        assert_eq!(conduct.disagree(node(4), node(1), 2), [node(1)]);
+        assert_eq!(conduct.disagree(node(1), node(2), round, 2), []);
+        assert_eq!(conduct.disagree(node(1), node(3), round, 2), []);
+        assert_eq!(conduct.disagree(node(4), node(1), round, 2), [node(1)]);
+    }
+
+    /// A liar deals badly to one fixed member whenever both are on the roster: the two take turns.
+    #[test]
+    fn two_that_disagree_again_and_again_are_kept_apart() {
+        let (mut conduct, liar, victim) = (Conduct::default(), node(7), node(3));
+        let mut whole = [0; 2];
+        for round in (1..=200).map(Round) {
+            let [there, here] = [liar, victim].map(|node| !conduct.is_left_out(node, round));
+            if there && here {
+                conduct.disagree(victim, liar, round, 1);
+                conduct.disagree(liar, victim, round, 1);
+            }
+            whole[0] += u32::from(there && !here);
+            whole[1] += u32::from(here && !there);
+        }
+        assert!(whole.iter().all(|&rounds| rounds > 80), "{whole:?}");
     }
 }

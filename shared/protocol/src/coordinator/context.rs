@@ -70,7 +70,7 @@ impl Context<'_> {
         roster: usize,
     ) -> Vec<NodeId> {
         self.report(Event::Disagreed { round: terms.round(), one, other });
-        self.conduct.disagree(one, other, terms.corrupt_most(roster))
+        self.conduct.disagree(one, other, terms.round(), terms.corrupt_most(roster))
     }
 
     /// Keeps the phase; a message that nobody waits for is a fault, a late output or an early

@@ -1,5 +1,5 @@
 //! Phases 0 to 2: the plan is out; nodes train, then advertise. The roster closes when everybody
-//! present has advertised, or with the window.
+//! present has advertised, when it is full, or with the window.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,8 +109,9 @@ impl Recruiting {
         let has_come = |node: &NodeId| self.advertised.contains_key(node);
         let everybody = self.advertised.len() >= ROSTER_MIN
             && context.present.iter().all(|node| has_come(node) || spare && !is_welcome(node));
-        if everybody || context.now >= self.closes {
-            return self.close(everybody, context);
+        let complete = everybody || self.advertised.len() >= MAX_MEMBERS;
+        if complete || context.now >= self.closes {
+            return self.close(complete, context);
         }
         Phase::Recruiting(self)
     }

@@ -1,8 +1,8 @@
 //! Splits a node's secrets among the roster and seals the shares.
 
 use secagg::{
-    DealtSecrets, EphemeralPublic, EphemeralSecrets, SealContext, SecaggError, SharePair,
-    Thresholds,
+    Agreement, DealtSecrets, EphemeralPublic, EphemeralSecrets, SealContext, SecaggError,
+    SharePair, Thresholds, X25519Agreement,
 };
 use wire::{MemberIndex, Round, SealedShare};
 
@@ -27,9 +27,14 @@ pub struct DealtOutput {
 impl DealJob {
     /// Does the work.
     pub fn run(self, entropy: Entropy) -> DealtOutput {
+        self.run_with::<X25519Agreement>(entropy)
+    }
+
+    /// The same with another agreement, for simulations.
+    pub fn run_with<A: Agreement>(self, entropy: Entropy) -> DealtOutput {
         let mut rng = entropy.into_rng();
-        let dealt =
-            self.secrets.deal(self.context, self.roster, self.own, self.thresholds, &mut rng);
+        let Self { secrets, context, roster, own, thresholds, .. } = self;
+        let dealt = secrets.deal_with::<A, _>(context, roster, own, thresholds, &mut rng);
         let result = dealt.map(|(secrets, dealt)| {
             let sealed = dealt
                 .sealed

@@ -17,6 +17,8 @@ use super::{Found, Invariant};
 /// What was asked and what was answered, over all rounds.
 #[derive(Default)]
 pub(super) struct Reveals {
+    /// The fewest survivors that the nodes' owners allow.
+    floor: usize,
     plans: BTreeMap<PlanHash, Plan>,
     rosters: BTreeMap<RosterHash, (PlanHash, Vec<NodeId>)>,
     closed: BTreeMap<ClosedHash, SharesClosed>,
@@ -43,6 +45,10 @@ struct Terms<'a> {
 }
 
 impl Reveals {
+    pub fn new(floor: usize) -> Self {
+        Self { floor, ..Self::default() }
+    }
+
     /// Remembers what everybody must see alike; each thing is checked by its hash.
     pub fn said_by_coordinator(&mut self, message: &ToNode) {
         match message {
@@ -126,7 +132,10 @@ impl Reveals {
 
     fn revealed(&mut self, node: NodeId, reveal: &Reveal) -> Result<(), String> {
         let terms = self.terms(reveal.survivors)?;
-        let threshold = threshold(terms.roster.len());
+        let (members, cohort) = (terms.roster.len(), terms.plan.cohort);
+        let threshold = threshold(members);
+        let corrupt = usize::from(cohort.corrupt_numerator) * members
+            / usize::from(cohort.corrupt_denominator);
         self.check_floors(&terms, reveal.survivors)?;
         let shares = check_shares(&terms, reveal)?;
         let seen = self.rounds.entry(reveal.round).or_default();
@@ -136,7 +145,7 @@ impl Reveals {
         }
         for (owner, kind) in shares {
             seen.shares.entry((owner, kind)).or_default().insert(node);
-            seen.check_member(owner, node, threshold)?;
+            seen.check_member(owner, node, Numbers { threshold, members, corrupt })?;
         }
         Ok(())
     }
@@ -175,28 +184,47 @@ impl Reveals {
         let corrupt = (usize::from(numerator) * roster.len()).div_ceil(usize::from(denominator));
         let count = members.len();
         let honest = usize::from(plan.noise.honest);
-        if count < usize::from(plan.cohort.survivors_min) || count < honest + corrupt {
+        let least = self.floor.max(usize::from(plan.cohort.survivors_min));
+        if count < least || count < honest + corrupt {
             return Err(format!("revealed for a sum of {count}, below the floors"));
         }
         Ok(())
     }
 }
 
+/// How large a roster is, how many shares give a secret, how many members may be corrupt.
+#[derive(Clone, Copy)]
+struct Numbers {
+    members: usize,
+    threshold: usize,
+    corrupt: usize,
+}
+
 impl RoundReveals {
-    fn check_member(&self, owner: NodeId, node: NodeId, threshold: usize) -> Result<(), String> {
-        let by = |kind| self.shares.get(&(owner, kind));
+    fn check_member(&self, owner: NodeId, node: NodeId, numbers: Numbers) -> Result<(), String> {
+        let nobody = BTreeSet::new();
+        let by = |kind| self.shares.get(&(owner, kind)).unwrap_or(&nobody);
         let (seed, mask_key) = (by(ShareKind::Seed), by(ShareKind::MaskKey));
-        let has = |revealers: Option<&BTreeSet<NodeId>>| {
-            revealers.is_some_and(|revealers| revealers.contains(&node))
-        };
-        if has(seed) && has(mask_key) {
+        if seed.contains(&node) && mask_key.contains(&node) {
             return Err(format!("revealed both kinds of shares of {owner:?}"));
         }
-        let count = |revealers: Option<&BTreeSet<NodeId>>| revealers.map_or(0, BTreeSet::len);
-        if count(seed) >= threshold && count(mask_key) >= threshold {
+        let silent = numbers.members.saturating_sub(seed.union(mask_key).count());
+        if numbers.needed(seed.len(), mask_key.len(), silent) <= numbers.corrupt {
             return Err(format!("laid bare the contribution of {owner:?}"));
         }
         Ok(())
+    }
+}
+
+impl Numbers {
+    /// How many members must give a coordinator all that they were dealt by one member, besides what was
+    /// revealed, so that it has t shares of both its secrets: with none at all two sums of the round could
+    /// be computed, one with and one without that member.
+    fn needed(self, seeds: usize, mask_keys: usize, silent: usize) -> usize {
+        let (seeds, keys) =
+            (self.threshold.saturating_sub(seeds), self.threshold.saturating_sub(mask_keys));
+        // Who has revealed nothing gives both kinds at once.
+        seeds + keys - silent.min(seeds).min(keys)
     }
 }
 
@@ -224,4 +252,30 @@ fn unknown<K: Ord, V, T, E>(
     read: impl FnOnce() -> Result<T, E>,
 ) -> Option<T> {
     if known.contains_key(&key) { None } else { read().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corrupt_members_count_beside_what_was_revealed() {
+        let numbers = Numbers { members: 30, threshold: 21, corrupt: 3 };
+        // Everybody has revealed a seed share: 21 must give the other kind besides.
+        assert_eq!(numbers.needed(30, 0, 0), 21);
+        // Two halves were told different lists.
+        assert_eq!(numbers.needed(15, 15, 0), 12);
+        assert_eq!(numbers.needed(10, 10, 10), 12);
+        assert_eq!(numbers.needed(20, 20, 0), 2);
+        // No split of a roster, whoever answered what, lays a member bare with a third corrupt.
+        for members in 4..=64 {
+            let numbers = Numbers { members, threshold: threshold(members), corrupt: 0 };
+            for seeds in 0..=members {
+                for keys in 0..=members - seeds {
+                    let needed = numbers.needed(seeds, keys, members - seeds - keys);
+                    assert!(3 * needed > members, "{members} {seeds} {keys}: {needed}");
+                }
+            }
+        }
+    }
 }

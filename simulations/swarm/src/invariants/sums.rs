@@ -3,18 +3,23 @@
 use std::collections::BTreeMap;
 
 use grid::Modulus;
-use wire::{NodeId, Round, RoundRecord};
+use wire::{MemberIndex, NodeId, Round, RoundRecord};
 
 use super::{Broken, Found, Invariant};
-use crate::scenario::{DIMENSION, MODULUS_BITS, ONE_HOT, node_id};
+use crate::scenario::{DIMENSION, MODULUS_BITS, ONE_HOT};
 
 /// What every node has put into its contributions.
-#[derive(Default)]
 pub(super) struct Sums {
     made: BTreeMap<(Round, usize), Vec<u32>>,
+    /// Which node has which identity.
+    numbers: BTreeMap<NodeId, usize>,
 }
 
 impl Sums {
+    pub fn new(numbers: BTreeMap<NodeId, usize>) -> Self {
+        Self { made: BTreeMap::new(), numbers }
+    }
+
     /// Noise is drawn once in a round.
     pub fn drawn(&mut self, round: Round, node: usize, values: Vec<u32>) -> Found {
         if self.made.insert((round, node), values).is_none() {
@@ -26,13 +31,14 @@ impl Sums {
 
     /// Holds a published sum against what the survivors contributed.
     pub fn published(&self, record: &RoundRecord) -> Found {
-        let (round, survivors) = read_survivors(record)?;
+        let (round, survivors) = self.read_survivors(record)?;
         let modulus = Modulus::new(u32::from(MODULUS_BITS)).expect("a modulus");
         let sum = grid::unpack(&record.sum, DIMENSION, modulus).map_err(|error| {
             (Invariant::ExactlyOnce, Some(round), format!("the sum does not unpack: {error}"))
         })?;
-        for (node, &value) in sum[..ONE_HOT].iter().enumerate() {
-            check_one(node, modulus.lift(value), survivors.contains(&node), round)?;
+        for (coordinate, &value) in sum[..ONE_HOT].iter().enumerate() {
+            let owners = survivors.iter().filter(|&node| node % ONE_HOT == coordinate).count();
+            check_one(coordinate, modulus.lift(value), owners, round)?;
         }
         let mut expected = vec![0; DIMENSION];
         for node in &survivors {
@@ -50,27 +56,30 @@ impl Sums {
         let what = "the sum is not that of the survivors' contributions".to_owned();
         Err((Invariant::ExactlyOnce, Some(round), what))
     }
+
+    /// The round and the numbers of its survivors.
+    fn read_survivors(&self, record: &RoundRecord) -> Result<(Round, Vec<usize>), Broken> {
+        let unreadable = |what: &str| (Invariant::ExactlyOnce, None, format!("unreadable {what}"));
+        let roster = record.roster.check(record.roster.claimed_signer());
+        let roster = roster.map_err(|_| unreadable("roster"))?;
+        let survivors = record.survivors.check(record.survivors.claimed_signer());
+        let survivors = survivors.map_err(|_| unreadable("survivors"))?;
+        let number = |member: MemberIndex| {
+            let advertise = roster.members.get(member.get())?;
+            self.numbers.get(&advertise.claimed_signer()).copied()
+        };
+        Ok((survivors.round, survivors.members.iter().filter_map(number).collect()))
+    }
 }
 
-fn check_one(node: usize, count: i64, survived: bool, round: Round) -> Found {
-    if count == i64::from(survived) {
+/// Whether a coordinate counts everybody who has it once.
+fn check_one(coordinate: usize, count: i64, owners: usize, round: Round) -> Found {
+    if usize::try_from(count) == Ok(owners) {
         return Ok(());
     }
-    let what = format!("node {node} (survivor: {survived}) counts {count} times in the sum");
+    let what =
+        format!("coordinate {coordinate} counts {count} times, and {owners} survivors have it");
     Err((Invariant::ExactlyOnce, Some(round), what))
-}
-
-/// The round and the numbers of its survivors.
-fn read_survivors(record: &RoundRecord) -> Result<(Round, Vec<usize>), Broken> {
-    let unreadable = |what: &str| (Invariant::ExactlyOnce, None, format!("unreadable {what}"));
-    let roster = record.roster.check(record.roster.claimed_signer());
-    let roster = roster.map_err(|_| unreadable("roster"))?;
-    let survivors = record.survivors.check(record.survivors.claimed_signer());
-    let survivors = survivors.map_err(|_| unreadable("survivors"))?;
-    let ids: Vec<NodeId> = roster.members.iter().map(|member| member.claimed_signer()).collect();
-    let number = |id: NodeId| (0..ONE_HOT).find(|&node| node_id(node) == id);
-    let numbers = survivors.members.iter().filter_map(|member| number(*ids.get(member.get())?));
-    Ok((survivors.round, numbers.collect()))
 }
 
 #[cfg(test)]
@@ -79,10 +88,10 @@ mod tests {
 
     #[test]
     fn twice_is_found_and_so_is_never() {
-        assert_eq!(check_one(1, 1, true, Round(1)), Ok(()));
-        assert_eq!(check_one(1, 0, false, Round(1)), Ok(()));
-        for (count, survived) in [(2, true), (0, true), (1, false), (-77, false)] {
-            let found = check_one(1, count, survived, Round(1)).unwrap_err();
+        assert_eq!(check_one(1, 1, 1, Round(1)), Ok(()));
+        assert_eq!(check_one(1, 0, 0, Round(1)), Ok(()));
+        for (count, owners) in [(2, 1), (0, 1), (1, 0), (-77, 0), (1, 2)] {
+            let found = check_one(1, count, owners, Round(1)).unwrap_err();
             assert_eq!(found.0, Invariant::ExactlyOnce);
         }
     }

@@ -11,7 +11,7 @@ use wire::{NodeId, Outcome, VersionNumber};
 
 use super::{Happening, World};
 use crate::{
-    effects::{Moment, Side, name_coordinator_effect},
+    effects::{Moment, Side, TORN, name_coordinator_effect},
     faults::FaultKind,
     invariants::Invariant,
     scenario::{BAD_LOSS_MICRO, LOSS_MICRO, coordinator_key, genesis, settings},
@@ -48,7 +48,11 @@ impl World {
         };
         self.line(|| "coordinator starts".to_owned());
         let mut effects = Vec::new();
-        self.coordinator.machine = Some(Coordinator::start(start, self.now, &mut effects));
+        self.coordinator.machine = Some(Coordinator::start(
+            start,
+            self.clocks.coordinator().local(self.now),
+            &mut effects,
+        ));
         let late = self.behaviour.finds_back_after_ms();
         (0..self.nodes.len()).for_each(|node| self.connect_soon(node, 50 + late, 800 + late));
         let life = self.coordinator.life;
@@ -60,7 +64,7 @@ impl World {
     pub(super) fn tell_coordinator(&mut self, input: Input) {
         let Some(machine) = self.coordinator.machine.as_mut() else { return };
         let mut effects = Vec::new();
-        machine.handle(input, self.now, &mut effects);
+        machine.handle(input, self.clocks.coordinator().local(self.now), &mut effects);
         self.outcome.steps += 1;
         self.perform_for_coordinator(effects);
     }
@@ -73,6 +77,13 @@ impl World {
                 continue;
             };
             if self.stops(Side::Coordinator, Moment::Before, name) {
+                return self.crash_coordinator();
+            }
+            if let Effect::Persist(record @ (Record::Step { .. } | Record::Finished(_))) = &effect
+                && TORN.contains(&(Side::Coordinator, name))
+                && self.stops(Side::Coordinator, Moment::During, name)
+            {
+                self.coordinator.disk.tear(record);
                 return self.crash_coordinator();
             }
             self.perform_one_for_coordinator(effect);
@@ -96,7 +107,7 @@ impl World {
                 }
             }
             Effect::Wake(at) => {
-                let at = self.rings_at(at);
+                let at = self.rings_at(self.clocks.coordinator().world(at));
                 self.coordinator.alarm = Some(at);
                 self.queue.push(at, Happening::CoordinatorAlarm { life, at });
             }
@@ -107,7 +118,7 @@ impl World {
     }
 
     fn number_of(&self, id: NodeId) -> Option<usize> {
-        self.nodes.iter().position(|program| program.id == id)
+        self.numbers.get(&id).copied()
     }
 
     /// Counts how a round ended; somebody may leave then.
@@ -169,7 +180,7 @@ impl World {
 
     pub(super) fn unmask(&mut self, life: u64, job: UnmaskJob) {
         if self.coordinator.life == life {
-            let unmasked = self.behaviour.unmask(job);
+            let unmasked = self.behaviour.unmask(job, self.masking);
             self.tell_coordinator(Input::Unmasked(unmasked));
         }
     }

@@ -5,13 +5,12 @@ use protocol::{
     Entropy, Node, Time,
     node::{self, Effect, Event, Input, Job, NodeStart, Output, Record, TrainOrder, Trained},
 };
-use rand::RngExt;
 use version::{Chain, State};
 
 use super::{Happening, World};
 use crate::{
     behaviour::Actor,
-    effects::{Moment, PERSIST_CHARGE, PERSIST_RECOVERY, Side, name_node_effects},
+    effects::{Moment, PERSIST_RECOVERY, Side, name_node_effects},
     faults::FaultKind,
     invariants::Invariant,
     scenario::{genesis, node_key, policy},
@@ -95,11 +94,12 @@ impl World {
         Some(chain)
     }
 
-    /// The last state that the disk has; everybody has that of version 0.
+    /// The newest of the chain's states that the disk has; everybody has that of version 0.
     fn read_state(&self, node: usize, chain: &Chain) -> Option<State> {
-        let kept = self.nodes[node].disk.state.as_deref();
-        let kept = kept.map(|bytes| State::decode(bytes).expect("a state that was kept decodes"));
-        let known = kept.filter(|state| chain.place_of(state.hash()).is_some());
+        let kept = self.nodes[node].disk.states.iter().rev();
+        let mut kept =
+            kept.map(|bytes| State::decode(bytes).expect("a state that was kept decodes"));
+        let known = kept.find(|state| chain.place_of(state.hash()).is_some());
         Some(known.unwrap_or_else(crate::scenario::initial_state))
     }
 
@@ -112,7 +112,7 @@ impl World {
     pub(super) fn tell_node(&mut self, node: usize, input: Input) {
         let Some(machine) = self.nodes[node].machine.as_mut() else { return };
         let mut effects = Vec::new();
-        machine.handle(input, self.now, &mut effects);
+        machine.handle(input, self.clocks.node(node).local(self.now), &mut effects);
         self.outcome.steps += 1;
         self.perform_for_node(node, effects);
         if let Some(machine) = &self.nodes[node].machine
@@ -135,12 +135,10 @@ impl World {
             if self.stops(Side::Node, Moment::Before, name) {
                 return self.crash_node(node);
             }
-            if let Effect::Persist(Record::Ledger(entry)) = &effect
-                && self.stops(Side::Node, Moment::During, PERSIST_CHARGE)
+            if let Effect::Persist(record @ (Record::Ledger(_) | Record::Chain { .. })) = &effect
+                && self.stops(Side::Node, Moment::During, name)
             {
-                let entry: &[u8] = entry.as_ref();
-                let kept = self.rng.random_range(1..entry.len());
-                self.nodes[node].disk.tear(entry, kept);
+                self.nodes[node].disk.tear(record, &mut self.rng);
                 return self.crash_node(node);
             }
             self.perform_one_for_node(node, effect);
@@ -156,7 +154,7 @@ impl World {
             Effect::Persist(record) => self.nodes[node].disk.keep(record),
             Effect::Send(message) => self.send_to_coordinator(node, message),
             Effect::Wake(at) => {
-                let at = self.rings_at(at);
+                let at = self.rings_at(self.clocks.node(node).world(at));
                 self.nodes[node].alarm = Some(at);
                 self.queue.push(at, Happening::NodeAlarm { node, life, at });
             }
@@ -258,11 +256,12 @@ impl World {
         self.behaviour.job(node, &job, &entropy);
         let output = match job {
             Job::Contribute(job) => {
-                let round = job.round();
-                let (prepared, values) = workload::contribute(node, job, entropy);
+                let (round, entropy) = (job.round(), Entropy::new(entropy));
+                let (prepared, values) = workload::contribute(node, job, self.masking, entropy);
                 self.invariants.drawn(self.now, round, node, values);
                 Output::Prepared(prepared)
             }
+            Job::Deal(job) => Output::Dealt(self.masking.deal(job, Entropy::new(entropy))),
             job => job.run(Entropy::new(entropy)),
         };
         self.tell_node(node, Input::Worked(output));

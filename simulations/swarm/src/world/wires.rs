@@ -1,6 +1,7 @@
 //! Connections and messages: what is sent arrives late, twice, out of order, or not at all.
 
 use protocol::{coordinator, node};
+use rand::RngExt;
 use wire::{Header, RecordHash, RoundRecord, Signed, StateHash, ToCoordinator, ToNode};
 
 use super::{Happening, Sent, World};
@@ -9,6 +10,9 @@ use crate::{
     faults::FaultKind,
     links::{Direction, Passage},
 };
+
+/// From so many milliseconds on a message counts as held up by its link.
+const HELD_UP_MS: u32 = 200;
 
 impl World {
     pub(super) fn send_to_coordinator(&mut self, node: usize, message: ToCoordinator) {
@@ -21,7 +25,8 @@ impl World {
             }
             self.line(|| format!("node {node} is {}", sending(&message)));
             let life = self.coordinator.life;
-            self.carry(node, Direction::ToCoordinator, life, |sent| {
+            let bytes = || wire::codec::encode(&message).len();
+            self.carry(node, Direction::ToCoordinator, life, bytes, |sent| {
                 let message = Box::new(message.clone());
                 Happening::ArrivesAtCoordinator { node, sent, message }
             });
@@ -35,7 +40,8 @@ impl World {
             self.invariants.said_by_coordinator(self.now, &message, disk);
             self.line(|| format!("coordinator is {} to node {node}", sending_to_node(&message)));
             let life = self.nodes[node].life;
-            self.carry(node, Direction::ToNode, life, |sent| {
+            let bytes = || wire::codec::encode(&message).len();
+            self.carry(node, Direction::ToNode, life, bytes, |sent| {
                 let message = Box::new(message.clone());
                 Happening::ArrivesAtNode { node, sent, message }
             });
@@ -48,19 +54,24 @@ impl World {
         node: usize,
         direction: Direction,
         life: u64,
+        bytes: impl FnOnce() -> usize,
         arrival: impl Fn(Sent) -> Happening,
     ) {
         let link = &mut self.links[node];
-        if !link.up {
+        if !link.up || link.cut {
             return;
         }
         let (number, epoch) = (link.number(direction), link.epoch);
+        let transfer = link.transfer_ms(direction, bytes, self.now).unwrap_or_default();
+        if transfer >= HELD_UP_MS {
+            self.faults.count(FaultKind::SlowLink);
+        }
         match self.links[node].pass(&mut self.faults, &mut self.rng) {
             Passage::Arrives(after, again) => {
                 let sent = Sent { number, epoch, life };
-                self.later(after, arrival(sent));
+                self.later(transfer + after, arrival(sent));
                 if let Some(again) = again {
-                    self.later(again, arrival(sent));
+                    self.later(transfer + again, arrival(sent));
                 }
             }
             Passage::GivenUp(after) => self.later(after, Happening::GivenUp { node, epoch }),
@@ -106,6 +117,9 @@ impl World {
         let link = &mut self.links[node];
         if !both || link.up || link.epoch != epoch {
             return;
+        }
+        if link.cut {
+            return self.connect_soon(node, 200, 2_000);
         }
         link.up = true;
         self.line(|| format!("node {node} connects"));
@@ -172,8 +186,38 @@ impl World {
         }
     }
 
+    /// Whether what was asked over this connection is answered.
+    fn gets_through(&self, node: usize, epoch: u64) -> bool {
+        let link = &self.links[node];
+        link.epoch == epoch && !link.cut && self.coordinator.machine.is_some()
+    }
+
+    /// Some nodes are cut off from the coordinator: nothing gets through, and after a while both sides
+    /// give the connection up.
+    pub(super) fn cut_off(&mut self, for_ms: u32) {
+        if self.calm != super::Calm::No {
+            return;
+        }
+        let mut cut: Vec<usize> = (0..self.nodes.len()).collect();
+        cut.retain(|_| self.rng.random_bool(0.5));
+        self.faults.count(FaultKind::Partitioned);
+        self.line(|| format!("nodes {cut:?} are cut off for {for_ms} ms"));
+        for &node in &cut {
+            self.links[node].cut = true;
+            let (after, epoch) = (self.between(1_000, 4_000), self.links[node].epoch);
+            self.later(after, Happening::GivenUp { node, epoch });
+        }
+        self.later(for_ms, Happening::ComesBack { nodes: cut });
+    }
+
+    /// They are reachable again.
+    pub(super) fn come_back(&mut self, nodes: &[usize]) {
+        self.line(|| format!("nodes {nodes:?} can be reached again"));
+        nodes.iter().for_each(|&node| self.links[node].cut = false);
+    }
+
     pub(super) fn serve_headers(&mut self, node: usize, epoch: u64, from: u64) {
-        if self.links[node].epoch != epoch || self.coordinator.machine.is_none() {
+        if !self.gets_through(node, epoch) {
             return;
         }
         let skipped = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -193,7 +237,7 @@ impl World {
     }
 
     pub(super) fn serve_state(&mut self, node: usize, epoch: u64, hash: StateHash) {
-        if self.links[node].epoch != epoch || self.coordinator.machine.is_none() {
+        if !self.gets_through(node, epoch) {
             return;
         }
         let Some(bytes) = self.coordinator.disk.states.get(&hash).cloned() else { return };
@@ -212,7 +256,7 @@ impl World {
     }
 
     pub(super) fn serve_record(&mut self, node: usize, epoch: u64, hash: RecordHash) {
-        if self.links[node].epoch != epoch || self.coordinator.machine.is_none() {
+        if !self.gets_through(node, epoch) {
             return;
         }
         let record = self.coordinator.disk.records.get(&hash).cloned();

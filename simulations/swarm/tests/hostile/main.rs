@@ -8,6 +8,7 @@ mod catching_up;
 mod coordinator_lies;
 mod forged;
 mod ledgers;
+mod mixed;
 mod nodes_lie;
 #[path = "../shared/stolen.rs"]
 mod stolen;

@@ -112,6 +112,49 @@ fn a_dealer_whose_shares_do_not_open_is_found_out_and_left_out() {
     assert_eq!(outcome.versions, outcome.rounds, "{outcome}");
 }
 
+/// One that is dealt badly by one liar, again and again, is kept apart from it by turns, and takes part.
+#[test]
+fn a_fixed_victim_of_one_liar_takes_part_again() {
+    const VICTIM: usize = 4;
+    let rounds = notebook::<BTreeMap<u64, bool>>();
+    let seen = rounds.clone();
+    let places = notebook::<BTreeMap<u64, Option<u8>>>();
+    let known = places.clone();
+    let to_node = Box::new(move |_, message: ToNode| {
+        if let ToNode::Roster(roster) = &message {
+            let roster = roster.check(roster.claimed_signer()).unwrap();
+            let mut ids = roster.members.iter().map(|member| member.claimed_signer());
+            let place = ids.position(|id| id == node_id(VICTIM)).map(|place| place as u8);
+            known.borrow_mut().insert(roster.round.0, place);
+        }
+        vec![message]
+    });
+    let to_coordinator = Box::new(move |node, message| match message {
+        ToCoordinator::SealedShares(shares) if node == LIAR => {
+            let round = shares.check(shares.claimed_signer()).unwrap().round.0;
+            let victim = places.borrow().get(&round).copied().flatten();
+            let broken = by_node(LIAR, &shares, |shares| {
+                for share in shares.shares.iter_mut().filter(|s| Some(s.member.0) == victim) {
+                    share.ciphertext[0] ^= 1;
+                }
+            });
+            vec![ToCoordinator::SealedShares(broken)]
+        }
+        ToCoordinator::Contribution(contribution) if node == VICTIM => {
+            let round = contribution.check(contribution.claimed_signer()).unwrap().round.0;
+            seen.borrow_mut().insert(round, true);
+            vec![ToCoordinator::Contribution(contribution)]
+        }
+        message => vec![message],
+    });
+    let scenario = swarm::Scenario { faulty_ms: 150_000, ..swarm::Scenario::calm() };
+    let liar = Wire { liar: Some(LIAR), to_node, to_coordinator };
+    let outcome = swarm::run_with(&scenario, 5, Box::new(liar));
+    assert_eq!(outcome.violations, [], "{outcome}");
+    let whole = rounds.borrow().len() as u64;
+    assert!(outcome.rounds >= 20 && whole * 3 >= outcome.rounds, "{whole} of {outcome}");
+}
+
 #[test]
 fn two_heads_of_one_ledger_are_a_fork() {
     let outcome = lying_node(|message| match &message {

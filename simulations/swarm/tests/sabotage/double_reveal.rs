@@ -64,7 +64,7 @@ impl Copy {
     fn reveal_both(&self, node: usize, signed: &Signed<Reveal>) -> Option<Signed<Reveal>> {
         let mut reveal = signed.check(node_id(node)).ok()?.into_value();
         let sealed = self.inbox.as_ref()?.shares.first()?;
-        let secrets = dealt(self.keys, self.deal, Reading::of(self.roster.as_ref()?, node));
+        let secrets = dealt(self.keys, self.deal, Reading::of(self.roster.as_ref()?, node))?;
         let pair = secrets.open(sealed.member, &sealed.ciphertext).ok()?;
         let known = reveal.shares.iter().find(|share| share.member == sealed.member)?;
         let kind = match known.kind {
@@ -79,5 +79,7 @@ impl Copy {
 
 #[test]
 fn a_double_reveal_is_found() {
-    super::find("reveals both kinds", Invariant::OneSum, || Box::<RevealsBoth>::default());
+    super::find("reveals both kinds", Invariant::OneSum, "both kinds", || {
+        Box::<RevealsBoth>::default()
+    });
 }

@@ -39,15 +39,21 @@ impl Behaviour for ForgetsPlans {
 
 #[test]
 fn a_forgotten_charge_is_found() {
-    super::find("forgets charges", Invariant::LedgerHolds, || Box::new(ForgetsCharges));
+    super::find("forgets charges", Invariant::LedgerHolds, "without a durable charge", || {
+        Box::new(ForgetsCharges)
+    });
 }
 
 #[test]
 fn forgotten_survivors_are_found() {
-    super::find("forgets survivors", Invariant::DurableFirst, || Box::new(ForgetsSurvivors));
+    super::find("forgets survivors", Invariant::DurableFirst, "sending Agreement", || {
+        Box::new(ForgetsSurvivors)
+    });
 }
 
 #[test]
 fn a_forgotten_plan_is_found() {
-    super::find("forgets plans", Invariant::DurableFirst, || Box::new(ForgetsPlans));
+    super::find("forgets plans", Invariant::DurableFirst, "sending Plan", || {
+        Box::new(ForgetsPlans)
+    });
 }

@@ -55,5 +55,7 @@ fn redraw(actor: &Actor<'_>, signed: &Signed<wire::Contribution>) -> Signed<wire
 
 #[test]
 fn noise_redrawn_after_a_restart_is_found() {
-    super::find("redraws noise", Invariant::NoiseOnce, || Box::<RedrawsNoise>::default());
+    super::find("redraws noise", Invariant::NoiseOnce, "other bytes", || {
+        Box::<RedrawsNoise>::default()
+    });
 }

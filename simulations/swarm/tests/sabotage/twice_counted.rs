@@ -2,13 +2,13 @@
 
 use protocol::job::{UnmaskJob, Unmasked};
 use secagg::{KeystreamMasks, Masked, Masker, Masks, SecaggError, Unmask};
-use swarm::{Behaviour, Invariant, scenario::ONE_HOT};
+use swarm::{Behaviour, Invariant, Masking, scenario::ONE_HOT};
 
 /// Counts the first survivor a second time.
 struct CountsTwice;
 
 impl Behaviour for CountsTwice {
-    fn unmask(&mut self, job: UnmaskJob) -> Unmasked {
+    fn unmask(&mut self, job: UnmaskJob, _: Masking) -> Unmasked {
         job.run_with::<TwiceMasks>()
     }
 }
@@ -32,5 +32,5 @@ impl Masks for TwiceMasks {
 
 #[test]
 fn a_contribution_that_counts_twice_is_found() {
-    super::find("counts twice", Invariant::ExactlyOnce, || Box::new(CountsTwice));
+    super::find("counts twice", Invariant::ExactlyOnce, "counts 2 times", || Box::new(CountsTwice));
 }
