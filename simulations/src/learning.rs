@@ -1,5 +1,6 @@
 //! `murmur-simulate learning`: a scenario in, what a swarm learns and what that costs out.
 
+mod canaries;
 pub mod choose;
 mod kept;
 mod lines;
@@ -78,7 +79,8 @@ pub fn simulate(
     let began = Instant::now();
     let stop = StopToken::new();
     stop_with(shutdown, &stop);
-    let federation = Federation::new(scenario.clone(), &Machine::here(), stop).map_err(refused)?;
+    let first = canaries::first(scenario, out)?;
+    let federation = Federation::new(first, &Machine::here(), stop.clone()).map_err(refused)?;
     announce(scenario, &federation);
     let kept = out.map(|folder| Kept::open(folder, scenario)).transpose()?;
     let from = kept.as_ref().map(Kept::checkpoint).transpose()?.flatten();
@@ -99,6 +101,7 @@ pub fn simulate(
     };
     bar.finish();
     if let Some(folder) = out {
+        canaries::finish(scenario, &federation, &figures, folder, (shutdown, &stop))?;
         let run = Run { warnings: federation.checked().warnings.clone(), ..read_run(folder)? };
         let file = folder.join("report.html");
         program::write_atomically(&file, page(&[run]).to_html().as_bytes())?;

@@ -144,7 +144,7 @@ pub(crate) fn length(values: &[f32]) -> f64 {
 }
 
 /// Standard normal (Box & Muller 1958). Good enough for a yardstick; what ships draws exact integers.
-fn normal(rng: &mut impl Rng) -> f64 {
+pub(crate) fn normal(rng: &mut impl Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
     radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
 }
