@@ -123,7 +123,7 @@ fn name(arm: &ArmReport) -> String {
     match arm.arm {
         ArmName::WithoutNoise => "without noise (control)".to_owned(),
         ArmName::Run if arm.noise_share == 1.0 => "the run".to_owned(),
-        ArmName::Run => format!("the run, {} % of its noise (control)", 100.0 * arm.noise_share),
+        ArmName::Run => format!("the run, {} % noise", 100.0 * arm.noise_share),
     }
 }
 
