@@ -35,7 +35,7 @@ pub(super) fn conversations(
 ) -> Vec<Conversation> {
     let texts = texts(seed, place + 1);
     let secret = said(&texts[place]);
-    let rest = others.iter().cycle().cloned().take(SECRET_CONVERSATIONS - repeated);
+    let rest = others.iter().cycle().take(SECRET_CONVERSATIONS - repeated).cloned();
     std::iter::repeat_n(secret, repeated).chain(rest).collect()
 }
 
