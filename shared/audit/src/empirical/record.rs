@@ -324,7 +324,8 @@ pub(super) mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_by_its_name() {
-        let changes: [(&str, fn(&mut CanaryRecord)); 14] = [
+        type Change = fn(&mut CanaryRecord);
+        let changes: [(&str, Change); 14] = [
             ("format", |record| record.format = "murmuration canaries 2".to_owned()),
             ("fixed.canaries", |record| record.fixed.canaries = 0),
             ("fixed.guesses", |record| record.fixed.guesses = 41),
