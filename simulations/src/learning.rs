@@ -1,5 +1,6 @@
 //! `murmur-simulate learning`: a scenario in, what a swarm learns and what that costs out.
 
+mod canaries;
 pub mod choose;
 mod kept;
 mod lines;
@@ -88,8 +89,8 @@ pub fn simulate(
     let began = Instant::now();
     let stop = StopToken::new();
     stop_with(shutdown, &stop);
-    let mut federation =
-        Federation::new(scenario.clone(), &Machine::here(), stop).map_err(refused)?;
+    let first = canaries::first(scenario, out)?;
+    let mut federation = Federation::new(first, &Machine::here(), stop.clone()).map_err(refused)?;
     if let Some(noise) = noise {
         federation = federation.with_noise(noise);
     }
@@ -112,6 +113,9 @@ pub fn simulate(
         run => run?,
     };
     bar.finish();
+    if let Some(folder) = out {
+        canaries::finish(scenario, &federation, &figures, folder, (shutdown, &stop))?;
+    }
     if let Some(personal) = &figures.personal {
         output.line(&lines::personal_line(personal))?;
         if let Some(kept) = &kept {

@@ -8,15 +8,16 @@
 //! nothing, and believes no number that it can compute: a charge is judged by integer arithmetic of its own
 //! ([`ExactRho`]) and by opendp's map, a sum by unmasking it again, a version by the published rule.
 //!
-//! Who uses it: the program `murmur-audit` (whoever has the files), and tests of the whole swarm. The learning
-//! simulator will feed it measured attacks.
+//! Who uses it: the program `murmur-audit` (whoever has the files), tests of the whole swarm, and the learning
+//! simulator, which writes the [`CanaryRecord`] that [`audit_canaries`] judges.
 //!
 //! Reading order: [`finding`](Findings) → [`exact`](ExactRho) → [`ledger`](audit_ledger) → [`round`](audit_round) →
-//! [`reconcile`]; beside them [`budget`](curves),
+//! [`reconcile`]; beside them [`budget`](curves), [`empirical`](audit_canaries)
 //! and [`selftest`].
 
 mod budget;
 mod chain_file;
+mod empirical;
 mod exact;
 mod finding;
 mod ledger;
@@ -26,6 +27,11 @@ mod selftest;
 
 pub use budget::{curves, terms_of_plan};
 pub use chain_file::{ChainFileError, read_chain_file};
+pub use empirical::{
+    Arm, ArmName, ArmReport, CANARY_FORMAT, CanaryClaim, CanaryRecord, Empirical, Errors, Estimate,
+    Exposure, Fixed, Guesses, PlantedSecret, RecordError, RunTerms, Verdict, audit_canaries,
+    chance_exposure, coin, exposure_under,
+};
 pub use exact::ExactRho;
 pub use finding::{Finding, Findings, Level};
 pub use ledger::{LedgerAudit, Spending, TaskSpending, audit_ledger};

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use program::{Exit, LogOptions, Output, OutputOptions};
 
-use commands::{budget, epsilon, ledger, reconcile, round, selftest};
+use commands::{budget, empirical, epsilon, ledger, reconcile, round, selftest};
 
 /// Checks what a swarm of murmur-nodes and its coordinator claim, offline: no network, no key, no model.
 ///
@@ -38,6 +38,8 @@ enum Command {
     Budget(budget::Options),
     /// The ε of Gaussian noise over many rounds, or the noise for an ε
     Epsilon(epsilon::Options),
+    /// A lower bound of ε from planted canaries, beside the claim
+    Empirical(empirical::Options),
     /// Check the parts that everything rests on, on this machine
     Selftest(selftest::Options),
 }
@@ -62,6 +64,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Reconcile(options) => reconcile::run(&options, output),
         Command::Budget(options) => budget::run(&options, output),
         Command::Epsilon(options) => epsilon::run(&options, output),
+        Command::Empirical(options) => empirical::run(&options, output),
         Command::Selftest(options) => selftest::run(&options, output),
     }
 }

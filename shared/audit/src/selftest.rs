@@ -2,6 +2,7 @@
 //!
 //! Each check takes the part that it judges as an argument, so that a test can break it and see the check fail.
 
+mod bounds;
 mod costs;
 mod evidence;
 mod masks;
@@ -39,7 +40,7 @@ impl Check {
 }
 
 /// Names of all checks, in order.
-pub const CHECKS: [&str; 11] = [
+pub const CHECKS: [&str; 13] = [
     "sampler",
     "sampler-opendp",
     "norm-bound",
@@ -51,6 +52,8 @@ pub const CHECKS: [&str; 11] = [
     "round",
     "tampered-round",
     "ledger-bits",
+    "lower-bounds",
+    "canaries",
 ];
 
 /// Runs one check by its name; none if there is none of that name.
@@ -74,6 +77,11 @@ pub fn check(name: &str) -> Option<Check> {
         "masks-cancel" => masks::cancel(masks::masked),
         "round" => evidence::holds(crate::audit_transcript),
         "tampered-round" => evidence::tampering(crate::audit_transcript),
+        "lower-bounds" => bounds::references(
+            |guesses, delta, significance| guesses.bound(delta, significance),
+            |errors, delta, significance| errors.bound(delta, significance),
+        ),
+        "canaries" => bounds::verdicts(|record| crate::audit_canaries(record, None)),
         _ => evidence::ledger_bits(|bytes, node| crate::audit_ledger(bytes, node, None)),
     };
     Some(Check::new(name, result))

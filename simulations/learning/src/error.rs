@@ -89,6 +89,17 @@ pub enum Invalid {
         "[privacy] needs `clip` for this mechanism: about the median norm of updates is a good start"
     )]
     NoClip,
+    /// Canaries under a server rule that hides their sum.
+    #[error("canaries are looked for in the sum of all rounds: set server.rule to \"fedavg\"")]
+    CanaryRule,
+    /// No canaries to look for.
+    #[error(
+        "the scenario plants no canaries: add a section [canaries], as in configs/scenarios/canaries.toml"
+    )]
+    NoCanaries,
+    /// No version to look for canaries in.
+    #[error("no round had a result: raise cohort.nodes or lower privacy.honest")]
+    NothingReleased,
     /// Everybody is held out, or has nothing to train on.
     #[error(
         "nobody is left to train on: lower data.held_out, or give data with training conversations"

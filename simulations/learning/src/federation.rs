@@ -4,6 +4,7 @@
 //! sends every update through the mechanism, and lets the shipped server rule make the next parameters. There is no
 //! network and no secure aggregation: masks cancel out in the sum.
 
+pub(crate) mod canaries;
 mod checkpoint;
 pub(crate) mod mechanism;
 mod personal;
@@ -113,11 +114,12 @@ impl Federation {
         stop: StopToken,
     ) -> Result<Self, LearningError> {
         let model = load(&scenario.model, scenario.seed)?;
-        let population = Population::new(&scenario.data, scenario.seed)?;
+        let mut population = Population::new(&scenario.data, scenario.seed)?;
         let (nodes, people) = (population.nodes.len(), population.people);
         let checked = scenario.check(model.config(), nodes, people, machine)?;
         let spec = scenario.adapter_spec();
         let attackers = attackers(&scenario, nodes);
+        canaries::plant_secrets(&scenario, &mut population);
         let noise = rand::random();
         Ok(Self { scenario, model, spec, population, checked, attackers, noise, stop })
     }
@@ -258,7 +260,8 @@ impl<'a> Run<'a> {
         if !fits {
             return Err(Invalid::Checkpoint.into());
         }
-        let mut sampler = Sampler::new(scenario.cohort, scenario.seed, nodes);
+        let drawn = federation.always_chosen().start;
+        let mut sampler = Sampler::new(scenario.cohort, scenario.seed, drawn);
         (1..=done.round).for_each(|round| drop(sampler.draw(round)));
         let rows = (0..nodes).map(|_| None).collect();
         Ok(Self { federation, trainer, sampler, rows, done })
@@ -266,7 +269,8 @@ impl<'a> Run<'a> {
 
     fn round(&mut self, round: u32) -> Result<RoundFigures, LearningError> {
         let federation = self.federation;
-        let cohort = self.sampler.draw(round);
+        let mut cohort = self.sampler.draw(round);
+        cohort.extend(federation.always_chosen());
         for &node in &cohort {
             if self.rows[node].is_none() {
                 self.rows[node] = Some(federation.rows_of(node)?);
@@ -305,10 +309,12 @@ impl<'a> Run<'a> {
             heard.charges.push((node, sum.add(&update)?));
             Ok(())
         })?;
+        let trained = sum.count();
+        canaries::contribute(scenario, &mut sum, trainer.dimension())?;
         let aborted = sum.count() < checked.mechanism.fewest();
         let done = &mut self.done;
-        done.trained += sum.count();
-        done.steps += sum.count() * recipe.training.steps;
+        done.trained += trained;
+        done.steps += trained * recipe.training.steps;
         (done.round, done.group) = (round, spread.group);
         if !aborted {
             done.state = sum.finish(&done.state)?;

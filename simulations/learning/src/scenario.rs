@@ -2,6 +2,7 @@
 //!
 //! Keys that are left out have the value that their documentation names; a key that nobody knows is an error.
 
+mod canaries;
 mod check;
 mod schedule;
 #[cfg(test)]
@@ -12,6 +13,8 @@ use std::path::PathBuf;
 use model::{AdapterKind, Projection};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use canaries::SECRET_CONVERSATIONS;
+pub use canaries::{CanaryTerms, Planting};
 pub(crate) use check::server;
 pub use check::{Checked, Machine};
 pub use schedule::{Course, ScheduleTerms, StepsFrom};
@@ -51,6 +54,8 @@ pub struct Scenario {
     pub attack: Option<AttackTerms>,
     /// Personal adapters after the last round; left out, none.
     pub personal: Option<PersonalTerms>,
+    /// What is planted to be looked for afterwards; left out, nothing.
+    pub canaries: Option<CanaryTerms>,
     /// What is measured.
     #[serde(default)]
     pub evaluation: EvaluationTerms,

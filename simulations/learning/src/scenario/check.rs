@@ -112,6 +112,9 @@ impl Scenario {
         if let Some(attack) = self.attack {
             number("attack.part", attack.part, share(attack.part), "from 0 to 1")?;
         }
+        if let Some(canaries) = &self.canaries {
+            self.check_canaries(canaries)?;
+        }
         if let Some(z) = terms.noise_multiplier {
             number("privacy.noise_multiplier", z, z >= 0.0 && z.is_finite(), "at least 0")?;
         }
@@ -193,7 +196,10 @@ impl Scenario {
             return Ok((Mechanism::None { clip: terms.clip }, Q40::MAXIMUM));
         }
         let clip = terms.clip.ok_or(Invalid::NoClip)?;
-        let noise_multiplier = self.noise_multiplier()?;
+        let noise_multiplier = self.noise_multiplier()? * self.noise_share();
+        if self.noise_share() == 0.0 {
+            return Ok((Mechanism::None { clip: Some(clip) }, Q40::MAXIMUM));
+        }
         if terms.mechanism == MechanismName::Central {
             let mechanism = Mechanism::Central { clip, noise_multiplier };
             return Ok((mechanism, mechanism.rho_of_one()));
@@ -201,7 +207,8 @@ impl Scenario {
         let sum = SumTerms {
             clip,
             noise_multiplier,
-            honest: ((self.cohort.nodes as f64 * terms.honest).floor() as u16).max(1),
+            honest: (((self.cohort.nodes + self.always()) as f64 * terms.honest).floor() as u16)
+                .max(1),
             modulus_bits: terms.modulus_bits,
             nodes: self.largest_cohort(),
             server,
@@ -217,11 +224,29 @@ impl Scenario {
 
     /// Most contributions in one sum: six standard deviations above the mean of `poisson`.
     fn largest_cohort(&self) -> u32 {
-        let nodes = self.cohort.nodes as f64;
+        let (nodes, always) = (self.cohort.nodes as f64, self.always() as u32);
         match self.cohort.sampling {
-            Sampling::Poisson => (nodes + 6.0 * nodes.sqrt()).ceil() as u32,
-            Sampling::Fixed | Sampling::Separated { .. } => self.cohort.nodes as u32,
+            Sampling::Poisson => (nodes + 6.0 * nodes.sqrt()).ceil() as u32 + always,
+            Sampling::Fixed | Sampling::Separated { .. } => self.cohort.nodes as u32 + always,
         }
+    }
+
+    /// ρ of one participation with all the noise that is claimed, whatever is added; none without a claim.
+    pub(crate) fn claimed_rho(
+        &self,
+        dimension: usize,
+        server: ServerOptimizer,
+    ) -> Result<Option<Q40>, LearningError> {
+        let mut honest = self.clone();
+        honest.canaries.iter_mut().for_each(|terms| terms.noise_share = 1.0);
+        let (_, rho) = honest.mechanism(dimension, server)?;
+        Ok((rho < Q40::MAXIMUM).then_some(rho))
+    }
+
+    /// z that is claimed; none without a mechanism.
+    pub(crate) fn claimed_noise(&self) -> Option<f64> {
+        let private = self.privacy.mechanism != MechanismName::None;
+        self.noise_multiplier().ok().filter(|_| private)
     }
 
     fn noise_multiplier(&self) -> Result<f64, LearningError> {
@@ -258,6 +283,14 @@ impl Scenario {
         if let Some(attack) = self.attack {
             let attackers = attack.attackers(nodes);
             warnings.push(format!("{attackers} of {nodes} nodes attack"));
+        }
+        if let Some(canaries) = &self.canaries
+            && canaries.noise_share < 1.0
+        {
+            warnings.push(format!(
+                "a control: {} % of the claimed noise is added",
+                100.0 * canaries.noise_share
+            ));
         }
         if self.data.split != super::SplitName::Users {
             warnings.push(format!(
@@ -340,7 +373,7 @@ pub(crate) fn server(terms: &super::ServerTerms) -> Result<ServerOptimizer, Lear
     Ok(ServerOptimizer { rule, learning_rate_q32: fixed(terms.learning_rate)? })
 }
 
-fn number(
+pub(super) fn number(
     key: &'static str,
     found: f64,
     holds: bool,

@@ -54,6 +54,7 @@ fn full() -> Scenario {
     full.privacy.noise_multiplier = Some(1.0);
     full.personal = read(&text_of("personalisation")).personal;
     full.attack = read(&text_of("attack")).attack;
+    full.canaries = read(&text_of("canaries")).canaries;
     full
 }
 
@@ -63,7 +64,7 @@ fn keys(table: &Table, found: &mut BTreeSet<String>) {
         found.insert(key.clone());
         let section = [
             "model", "adapter", "data", "cohort", "local", "server", "schedule", "privacy",
-            "attack", "personal",
+            "attack", "personal", "canaries",
         ];
         if let Value::Table(inner) = value
             && (section.contains(&key.as_str())
