@@ -44,7 +44,7 @@ fn write(file: &Path, signal: f64, guesses: u64) {
         included: included.iter().map(|&is| if is { '1' } else { '0' }).collect(),
         secrets: vec![PlantedSecret { repeated: 16 }],
         arms: vec![
-            arm(ArmName::Run, 1.0, signal, 511.5),
+            arm(ArmName::Run, 1.0, signal, 510.5),
             arm(ArmName::WithoutNoise, 0.0, 9.0, -1.0),
         ],
     };
