@@ -172,7 +172,7 @@ mod tests {
     /// As after so many rounds; made of the bytes, since only a federation makes one.
     fn checkpoint(round: u32) -> Checkpoint {
         let counters = format!(
-            r#"{{"round":{round},"rounds":{round},"spent_q40":[],"participations":[],"trained":0,"steps":0,"group":1,"seconds":0.0,"noise":{:?}}}"#,
+            r#"{{"round":{round},"rounds":{round},"spent_q40":[],"participations":[],"trained":0,"steps":0,"group":1,"microseconds":0,"noise":{:?}}}"#,
             [0; 32]
         );
         let state = [b"murstate\x01\x00".as_slice(), &[0; 16]].concat();

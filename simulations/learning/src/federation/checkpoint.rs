@@ -43,7 +43,8 @@ struct Counters {
     trained: usize,
     steps: usize,
     group: usize,
-    seconds: f64,
+    /// Whole, so that what was read is written again as it was.
+    microseconds: u64,
     noise: [u8; 32],
 }
 
@@ -73,7 +74,7 @@ impl Checkpoint {
             trained: self.trained,
             steps: self.steps,
             group: self.group,
-            seconds: self.seconds,
+            microseconds: (self.seconds * 1e6).round() as u64,
             noise: self.noise,
         };
         let mut bytes = serde_json::to_vec(&counters).expect("numbers and vectors serialize");
@@ -93,7 +94,15 @@ impl Checkpoint {
         let state = State::decode(&bytes[end + 1..]).map_err(|_| Invalid::Checkpoint)?;
         let spent = counters.spent_q40.iter().copied().map(Q40::from_raw).collect();
         let Counters {
-            round, rounds, participations, trained, steps, group, seconds, noise, ..
+            round,
+            rounds,
+            participations,
+            trained,
+            steps,
+            group,
+            microseconds,
+            noise,
+            ..
         } = counters;
         Ok(Self {
             round,
@@ -104,7 +113,7 @@ impl Checkpoint {
             trained,
             steps,
             group,
-            seconds,
+            seconds: microseconds as f64 / 1e6,
             noise,
         })
     }
