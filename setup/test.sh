@@ -274,7 +274,7 @@ test_fetching_goes_on_where_it_stopped() {
 
 test_a_changed_wheel_is_refused() {
     machine
-    sed 's/sha256:./sha256:z/; s/sha256:z/sha256:0/' "$work/wheels.txt" >"$home/changed.txt"
+    sed -e 's/sha256:0/sha256:1/;t' -e 's/sha256:./sha256:0/' "$work/wheels.txt" >"$home/changed.txt"
     with=(MURMUR_WHEELS_LIST="$home/changed.txt")
     set_up
     with=()
