@@ -16,21 +16,9 @@ use std::{
 
 use anyhow::Context as _;
 use rand::{TryRng, rngs::SysRng};
-use serde::{Deserialize, Serialize};
 use wire::NodeId;
 
-use crate::members::Members;
-
-/// The hash that names an invite's secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct InviteHash(pub [u8; 32]);
-
-impl InviteHash {
-    /// The name of a secret.
-    pub fn of(secret: &[u8; 32]) -> Self {
-        Self(blake3::derive_key("murmuration invite secret v1", secret))
-    }
-}
+use crate::members::{InviteHash, Members};
 
 /// Whether somebody with a secret may become a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,16 @@ use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use wire::{Checked, CoordinatorId, MemberList, NodeId, Signable as _, Signed, TaskId};
 
-use crate::invites::InviteHash;
+/// The hash that names an invite's secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InviteHash(pub [u8; 32]);
+
+impl InviteHash {
+    /// The name of a secret.
+    pub fn of(secret: &[u8; 32]) -> Self {
+        Self(blake3::derive_key("murmuration invite secret v1", secret))
+    }
+}
 
 /// The list with as many used invites as a list can have members, with room.
 const LIMIT: usize = 4 * MemberList::LIMIT;

@@ -10,17 +10,11 @@
 //! other role is another person. `lang`, `feedback`, `source`, `license` and `split` may be
 //! missing or null.
 
-use std::path::Path;
-
 use serde_json::Value;
 
-use crate::detect::survey;
-use crate::error::Hint;
-use crate::import::each_value;
 use crate::owner::{People, plain_name};
-use crate::report::{ImportReport, SkipReason, Tally};
-use crate::source::{Limits, Source};
-use crate::{Conversation, Format, ImportError, Message, Role, Split};
+use crate::report::{SkipReason, Tally};
+use crate::{Conversation, Format, Message, Role, Split};
 
 /// One conversation of a data set, with what is known about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,34 +49,6 @@ impl std::fmt::Debug for Feedback {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "chosen {} bytes, rejected {}", self.chosen.len(), self.rejected.len())
     }
-}
-
-/// Reads a data set of any size, every user's conversations in the order of the file.
-///
-/// # Errors
-/// What `sink` returns; [`ImportError`] where `path` is not a data set or cannot be read.
-pub fn read_dataset<E: From<ImportError>>(
-    path: &Path,
-    mut sink: impl FnMut(Record) -> Result<(), E>,
-) -> Result<ImportReport, E> {
-    let limits = Limits::default();
-    let mut source = Source::open(path, &limits)?;
-    let mut survey = survey(path, &mut source, &limits)?;
-    if survey.format != Format::Dataset {
-        return Err(
-            ImportError::Unrecognised { path: path.to_owned(), hint: Hint::NotADataset }.into()
-        );
-    }
-    for part in survey.parts {
-        each_value(&mut source, part, &limits, &mut survey.report, |value, tally| {
-            let Some(record) = decode(value, tally) else {
-                return Ok(());
-            };
-            tally.report.take(&record.conversation);
-            sink(record)
-        })?;
-    }
-    Ok(survey.report)
 }
 
 /// Has `user`, `conversation` and `messages`.

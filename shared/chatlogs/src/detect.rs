@@ -8,18 +8,12 @@ use serde_json::Value;
 
 use crate::error::Hint;
 use crate::framing::{BYTE_ORDER_MARK, Elements, Framing};
-use crate::import::parse;
+use crate::json::parse;
 use crate::owner::is_direction_mark;
+use crate::part::Part;
 use crate::report::{ImportReport, Place, Position, SkipReason};
 use crate::source::{Limits, Source, read_error};
 use crate::{Format, ImportError, chatgpt, dataset, openai, sharegpt, whatsapp};
-
-/// A part with conversations in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub(crate) index: usize,
-    pub(crate) framing: Framing,
-}
 
 /// What the parts of a source are.
 pub(crate) struct Survey {

@@ -1,15 +1,14 @@
 //! Import: recognise, ask who "me" is, then hand over one conversation after another.
 
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::detect::{Part, survey};
-use crate::framing::{Elements, Line, read_line};
+use crate::detect::survey;
 use crate::owner::People;
-use crate::report::{ImportReport, Place, Position, SkipReason, Tally};
-use crate::source::{Limits, Source, read_error};
+use crate::part::{Part, each_line, each_value};
+use crate::report::{ImportReport, Place, Position, Tally};
+use crate::source::{Limits, Source};
 use crate::whatsapp::{Chat, DateOrder, Scout};
 use crate::{Conversation, Format, ImportError, chatgpt, dataset, openai, sharegpt};
 
@@ -205,122 +204,5 @@ impl Import {
             })?;
         }
         Ok(people)
-    }
-}
-
-/// Hands the parsed elements of a part to `work`; those that are not JSON are counted.
-pub(crate) fn each_value<E: From<ImportError>>(
-    source: &mut Source,
-    part: Part,
-    limits: &Limits,
-    report: &mut ImportReport,
-    mut work: impl FnMut(&Value, &mut Tally<'_>) -> Result<(), E>,
-) -> Result<(), E> {
-    let file = source.name(part.index);
-    source.read(part.index, limits, |reader| {
-        let mut elements = Elements::new(reader, part.framing, file.clone(), limits);
-        let place = Place { file, position: Position::Whole };
-        let mut tally = Tally { report, place };
-        while let Some(element) = elements.next()? {
-            tally.place.position = element.position;
-            match element.bytes.and_then(parse) {
-                Ok(value) => work(&value, &mut tally)?,
-                Err(reason) => tally.skip(reason),
-            }
-        }
-        Ok(())
-    })
-}
-
-/// Hands the lines of a part to `work`, numbered from 1; `None` for one that is too long.
-fn each_line<E: From<ImportError>>(
-    reader: &mut dyn BufRead,
-    file: &str,
-    limits: &Limits,
-    mut work: impl FnMut(u64, Option<&[u8]>) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut buffer = Vec::new();
-    let mut number = 0;
-    loop {
-        let line = read_line(reader, &mut buffer, limits.element_bytes)
-            .map_err(|error| read_error(file, error))?;
-        number += 1;
-        match line {
-            Line::Whole => work(number, Some(&buffer))?,
-            Line::TooLong => work(number, None)?,
-            Line::End => return Ok(()),
-        }
-    }
-}
-
-/// One element as a JSON tree. JavaScript cuts emoji in two and writes half a surrogate pair,
-/// which is not JSON: such halves become U+FFFD.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, SkipReason> {
-    let text = std::str::from_utf8(bytes).map_err(|_| SkipReason::InvalidUtf8)?;
-    serde_json::from_str(text)
-        .or_else(|_| serde_json::from_str(&mend_surrogates(text)))
-        .map_err(|_| SkipReason::MalformedJson)
-}
-
-/// Replaces `\uD800`–`\uDFFF` escapes that stand alone by `\uFFFD`.
-fn mend_surrogates(text: &str) -> String {
-    let mut mended = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        mended.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let taken = match (escaped_unit(rest), rest.get(6..).and_then(escaped_unit)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
-            (Some(0xd800..=0xdfff), _) => {
-                mended.push_str("\\ufffd");
-                rest = &rest[6..];
-                continue;
-            }
-            // The backslash and whatever character it escapes.
-            _ => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
-        };
-        mended.push_str(&rest[..taken]);
-        rest = &rest[taken..];
-    }
-    mended.push_str(rest);
-    mended
-}
-
-/// The number in an escape like `\u00e9` at the start of `text`.
-fn escaped_unit(text: &str) -> Option<u16> {
-    let digits = text.strip_prefix("\\u")?.get(..4)?;
-    u16::from_str_radix(digits, 16).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn half_an_emoji_costs_one_character_only() {
-        let text = r#"["a\ud83d b","\ud83d\ude00","\\ud83d","\ude00\ud83d\"x"]"#;
-        let value = parse(text.as_bytes()).unwrap();
-        assert_eq!(
-            value,
-            serde_json::json!(["a\u{fffd} b", "😀", "\\ud83d", "\u{fffd}\u{fffd}\"x"])
-        );
-    }
-
-    #[test]
-    fn says_why_bytes_are_not_json() {
-        assert_eq!(parse(b"{\"a\": \"\xff\"}"), Err(SkipReason::InvalidUtf8));
-        assert_eq!(parse(b"{\"a\": }"), Err(SkipReason::MalformedJson));
-        assert_eq!(parse(b"{} {}"), Err(SkipReason::MalformedJson));
-    }
-
-    proptest! {
-        #[test]
-        fn mending_leaves_valid_json_alone(text in "\\PC{0,30}|(\\\\[\\\\u\"n]|[a-f0-9]){0,30}") {
-            let json = serde_json::to_string(&text).unwrap();
-            prop_assert_eq!(mend_surrogates(&json), json);
-            let _ = mend_surrogates(&text);
-        }
     }
 }

@@ -44,8 +44,11 @@ mod error;
 mod format;
 mod framing;
 mod import;
+mod json;
 mod openai;
 mod owner;
+mod part;
+mod read_dataset;
 mod report;
 mod scrub;
 mod sharegpt;
@@ -56,10 +59,11 @@ mod whatsapp;
 pub use conversation::{
     Conversation, ConversationId, InvalidConversation, Message, Role, ThreadId,
 };
-pub use dataset::{Feedback, Record, read_dataset};
+pub use dataset::{Feedback, Record};
 pub use error::{Candidate, Hint, ImportError};
 pub use format::Format;
 pub use import::{Import, ImportOptions, import};
+pub use read_dataset::read_dataset;
 pub use report::{ImportReport, Place, Position, SkipReason, Skipped};
 pub use scrub::{Placeholder, ScrubCounts, ScrubError, Scrubber};
 pub use source::Limits;

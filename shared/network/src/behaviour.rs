@@ -17,9 +17,9 @@ use wire::NodeId;
 
 use crate::{
     codec::{Codec, PROTOCOL},
-    config::Limits,
     gate::Gate,
     gossip,
+    limits::Limits,
     standing::Side,
     traffic::Meters,
 };

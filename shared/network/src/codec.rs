@@ -14,7 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout, timeout_at};
 use wire::{Request, Response};
 
-use crate::{config::Limits, rejection::Rejection};
+use crate::{limits::Limits, rejection::Rejection};
 
 pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol::new("/murmuration/exchange/1");
 

@@ -30,11 +30,11 @@ pub(crate) use judging::Judging;
 
 use crate::{
     behaviour::{Behaviour, BehaviourEvent},
-    config::Limits,
     error::RequestError,
     event::{Event, Mailbox},
     gossip::{GUEST_SCORE, Judged},
     identity::PeerKey,
+    limits::Limits,
     rejection::{Counts, Rejection},
     standing::Standing,
 };

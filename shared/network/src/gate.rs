@@ -27,8 +27,8 @@ use tokio::time::{Instant, Sleep};
 use wire::NodeId;
 
 use crate::{
-    config::Limits,
     identity::PeerKey,
+    limits::Limits,
     rejection::Rejection,
     standing::{Side, Standing},
     traffic::Meters,

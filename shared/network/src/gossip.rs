@@ -20,7 +20,7 @@ use libp2p::{
 };
 use wire::{Gossip, TaskId};
 
-use crate::{config::Limits, rejection::Rejection};
+use crate::{limits::Limits, rejection::Rejection};
 
 /// What a validator says of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

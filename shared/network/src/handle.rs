@@ -19,12 +19,13 @@ use wire::{Gossip, NodeId, Request, Response};
 
 use crate::{
     behaviour::Behaviour,
-    config::{Limits, NetworkConfig, Role, parse_addresses},
+    config::{NetworkConfig, Role, parse_addresses},
     error::{NetworkError, RequestError},
     event::{Events, Mailbox},
     event_loop::{Command, Dialer, EventLoop, Judging, Parts, Question},
     gossip::topic,
     identity::{PeerKey, keypair},
+    limits::Limits,
     rejection::Counts,
     standing::Side,
     traffic::{Meters, TrafficReport},

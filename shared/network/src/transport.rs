@@ -11,7 +11,7 @@ use libp2p::{
 };
 
 use crate::{
-    config::Limits,
+    limits::Limits,
     traffic::{Metered, Meters},
 };
 

@@ -11,8 +11,8 @@ use wire::Response;
 
 use crate::{
     codec::{Codec, Parcel},
-    config::Limits,
     error::RequestError,
+    limits::Limits,
     rejection::Rejection,
 };
 

@@ -9,7 +9,7 @@ use libp2p::{
 };
 use tokio::time::Instant;
 
-use crate::config::Limits;
+use crate::limits::Limits;
 
 pub(crate) struct Dialer {
     coordinator: PeerId,
