@@ -8,13 +8,13 @@
 //! genesis            what the task is, for ever
 //! chain              the signed headers
 //! records/<hash>     the evidence of each sum          transcripts/round-000001   for the audit
-//! states/<content>   each version's state              round, heads               what is going on
+//! states/<content>   each version's state              round, heads, conduct      what is going on
 //! members, invites/  who may take part                 removals/                  who shall leave
 //! status.json        what a running coordinator does   lock                       held while it runs
 //! ```
 //!
 //! `genesis`, `members`, records and transcripts are plain `wire` encodings of the types of those
-//! names; `chain`, `round` and `heads` are files of `store`.
+//! names; `chain`, `round`, `heads` and `conduct` (who has spoilt rounds) are files of `store`.
 
 use std::{
     fs,

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use protocol::coordinator::Record;
+use protocol::coordinator::{Conduct, Record};
 use store::{ChainFile, Contents, Snapshot};
 use version::{Chain, State};
 use wire::{
@@ -25,6 +25,8 @@ use crate::home::Home;
 
 /// Ledger heads of so many nodes as a list can have members.
 const HEADS_LIMIT: usize = 16 << 20;
+/// What stands against them, and who has quarrelled with whom.
+const CONDUCT_LIMIT: usize = 64 << 20;
 
 /// The open files of a task. Whoever has them holds the folder's lock.
 pub struct Records {
@@ -34,6 +36,7 @@ pub struct Records {
     places: BTreeMap<StateHash, ContentHash>,
     round: Snapshot,
     heads: Snapshot,
+    conduct: Snapshot,
     records: PathBuf,
     transcripts: PathBuf,
 }
@@ -48,6 +51,8 @@ pub struct Saved {
     pub round: Option<Transcript>,
     /// The highest ledger heads seen.
     pub heads: Vec<Signed<LedgerHead>>,
+    /// Who has spoilt rounds.
+    pub conduct: Conduct,
 }
 
 impl Records {
@@ -83,6 +88,7 @@ impl Records {
             places: places(&home.join("states"))?,
             round: Snapshot::open(&home.join("round"))?,
             heads: Snapshot::open(&home.join("heads"))?,
+            conduct: Snapshot::open(&home.join("conduct"))?,
             records: folder(home.join("records"))?,
             transcripts: folder(home.join("transcripts"))?,
         };
@@ -94,8 +100,8 @@ impl Records {
             )
         })?;
         let round = records.read_round()?;
-        let heads = records.read_heads()?;
-        Ok((records, Saved { chain, state, round, heads }))
+        let (heads, conduct) = (records.read_heads()?, records.read_conduct()?);
+        Ok((records, Saved { chain, state, round, heads, conduct }))
     }
 
     /// Makes a record durable.
@@ -106,6 +112,7 @@ impl Records {
         match record {
             Record::Round(transcript) => Ok(self.round.write(&wire::encode(&**transcript))?),
             Record::Heads(heads) => Ok(self.heads.write(&wire::encode(heads))?),
+            Record::Conduct(conduct) => Ok(self.conduct.write(&wire::encode(&**conduct))?),
             Record::Step { header, record, state } => {
                 self.step(header, record.as_deref(), state.as_deref())
             }
@@ -191,6 +198,17 @@ impl Records {
         wire::decode(&bytes, HEADS_LIMIT).context(
             "the file `heads` is of another version of this program: restore it from a backup",
         )
+    }
+
+    /// Nothing depends on it but who is left out for a while, so what is not understood is forgotten.
+    fn read_conduct(&self) -> anyhow::Result<Conduct> {
+        let Some(bytes) = self.conduct.read()? else { return Ok(Conduct::default()) };
+        Ok(wire::decode(&bytes, CONDUCT_LIMIT).unwrap_or_else(|error| {
+            tracing::warn!(
+                "the file `conduct` is of another version of this program ({error}): who has spoilt rounds is forgotten"
+            );
+            Conduct::default()
+        }))
     }
 
     /// Where the evidence of a step is kept, for [`read_record`].

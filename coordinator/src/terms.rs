@@ -5,7 +5,7 @@ use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32, Q40};
 use protocol::{
     Coordinator, Time,
-    coordinator::{CoordinatorStart, Effect, Event, Input, Record, Settings},
+    coordinator::{Conduct, CoordinatorStart, Effect, Event, Input, Record, Settings},
     terms::{ROSTER_MIN, Terms},
 };
 use version::{Chain, State};
@@ -103,6 +103,7 @@ pub fn rehearse(
         base_loss_micro: 0,
         round: None,
         heads: Vec::new(),
+        conduct: Conduct::default(),
     };
     let mut effects = Vec::new();
     let mut machine = Coordinator::start(start, Time(0), &mut effects);

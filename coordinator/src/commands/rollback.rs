@@ -39,7 +39,7 @@ pub fn run(folder: &Path, options: &Options, output: Output) -> anyhow::Result<E
     let home = Home::open(folder)?;
     let _lock = Folder::open(folder)?;
     let (mut records, saved) = Records::open(&home)?;
-    let Saved { chain, state, round, heads } = saved;
+    let Saved { chain, state, round, heads, conduct } = saved;
     let to = VersionNumber(options.to);
     let Some(wanted) = chain.state_of(to) else {
         let newest = chain.version();
@@ -56,6 +56,7 @@ pub fn run(folder: &Path, options: &Options, output: Output) -> anyhow::Result<E
         base_loss_micro: home.setup.base_loss_micro,
         round,
         heads,
+        conduct,
     };
     let (now, mut effects) = (Time(now_ms()), Vec::new());
     let mut machine = Coordinator::start(start, now, &mut effects);

@@ -65,6 +65,7 @@ impl Made {
             base_loss_micro: home.setup.base_loss_micro,
             round: saved.round,
             heads: saved.heads,
+            conduct: saved.conduct,
         };
         let mut effects = Vec::new();
         let machine = Coordinator::start(start, Time(0), &mut effects);

@@ -97,7 +97,7 @@ impl Running {
     async fn start(home: Home, options: RunOptions, output: Output) -> anyhow::Result<Self> {
         let key = home.key()?;
         let (records, saved) = Records::open(&home)?;
-        let Saved { chain, state, round, heads } = saved;
+        let Saved { chain, state, round, heads, conduct } = saved;
         let settings = terms::settings(&home.config, home.genesis.dimension)?;
         terms::rehearse(&home.config, &home.genesis, &key, state.clone())?;
         let gate = home.gate(options.model.as_deref())?;
@@ -115,6 +115,7 @@ impl Running {
                 base_loss_micro: home.setup.base_loss_micro,
                 round,
                 heads,
+                conduct,
             },
             now(),
             &mut effects,

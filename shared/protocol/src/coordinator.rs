@@ -35,7 +35,7 @@ use wire::{
 
 use agreeing::Agreeing;
 use collecting::Collecting;
-use conduct::Conduct;
+pub use conduct::Conduct;
 use confirming::Confirming;
 use context::Context;
 pub use effect::{Effect, Event, Input, Record};
@@ -64,6 +64,8 @@ pub struct CoordinatorStart {
     pub round: Option<Transcript>,
     /// The highest ledger head seen of every node.
     pub heads: Vec<Signed<LedgerHead>>,
+    /// Who has spoilt rounds, as last persisted.
+    pub conduct: Conduct,
 }
 
 /// The coordinator's side of the protocol. Same inputs, times and job outputs: same effects.
@@ -78,6 +80,8 @@ pub struct Coordinator {
     heads: BTreeMap<NodeId, Checked<LedgerHead>>,
     pace: Pace,
     conduct: Conduct,
+    /// As it was last persisted.
+    kept_conduct: Conduct,
     phase: Phase,
 }
 
@@ -107,7 +111,8 @@ impl Coordinator {
     /// Starts or restarts a coordinator: a round whose sum was fixed is finished, any other one
     /// that was going on is aborted.
     pub fn start(start: CoordinatorStart, now: Time, effects: &mut Vec<Effect>) -> Self {
-        let CoordinatorStart { key, settings, chain, state, base_loss_micro, round, heads } = start;
+        let CoordinatorStart { key, settings, chain, state, base_loss_micro, .. } = start;
+        let CoordinatorStart { round, heads, conduct, .. } = start;
         let heads = heads
             .into_iter()
             .filter_map(|head| head.check(head.claimed_signer()).ok())
@@ -116,7 +121,8 @@ impl Coordinator {
         let mut coordinator = Self {
             key,
             pace: Pace::new(settings.windows),
-            conduct: Conduct::default(),
+            kept_conduct: conduct.clone(),
+            conduct,
             settings,
             last_round: chain.last_round(),
             chain,
@@ -282,6 +288,7 @@ impl Coordinator {
             heads: &mut self.heads,
             pace: &mut self.pace,
             conduct: &mut self.conduct,
+            kept_conduct: &mut self.kept_conduct,
             now,
             effects,
         };

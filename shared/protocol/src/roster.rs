@@ -1,7 +1,11 @@
 //! The roster of a round, checked: who takes part, with which keys, in which order. Both sides
 //! read it with the same function.
 
-use std::collections::BTreeSet;
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use secagg::{EphemeralPublic, Thresholds};
 use wire::{
@@ -23,15 +27,107 @@ pub struct Member {
 
 /// A checked roster.
 #[derive(Clone, Debug)]
-pub struct RosterView {
+pub struct RosterView(Arc<View>);
+
+#[derive(Debug)]
+struct View {
     signed: Checked<Roster>,
     members: Vec<Member>,
     thresholds: Thresholds,
 }
 
+/// So many rosters are remembered by each thread.
+const KNOWN: usize = 4;
+
+thread_local! {
+    /// The last rosters that were read: one comes when it closes, and again with its round's evidence.
+    static READ: RefCell<VecDeque<RosterView>> = const { RefCell::new(VecDeque::new()) };
+}
+
 impl RosterView {
-    /// Checks the coordinator's signature, the terms, every member's signature and the order.
+    /// Checks the coordinator's signature, the terms, every member's signature and the order. What comes
+    /// out depends on the roster's bytes and the plan alone, so the very same roster under the same plan
+    /// is not read again.
     pub fn read(
+        roster: &Signed<Roster>,
+        coordinator: CoordinatorId,
+        terms: &Terms,
+    ) -> Result<Self, Rejection> {
+        let is_same = |known: &&Self| {
+            known.0.signed.signer() == coordinator
+                && known.0.signed.plan == terms.plan_hash()
+                && known.0.signed.signed() == roster
+        };
+        if let Some(known) = READ.with_borrow(|read| read.iter().find(is_same).cloned()) {
+            return Ok(known);
+        }
+        let view = Self(Arc::new(View::read(roster, coordinator, terms)?));
+        READ.with_borrow_mut(|read| {
+            read.truncate(KNOWN - 1);
+            read.push_front(view.clone());
+        });
+        Ok(view)
+    }
+
+    /// The hash that names the roster.
+    pub fn hash(&self) -> RosterHash {
+        self.0.signed.hash()
+    }
+
+    /// The signed message.
+    pub fn signed(&self) -> &Checked<Roster> {
+        &self.0.signed
+    }
+
+    /// The members in order.
+    pub fn members(&self) -> &[Member] {
+        &self.0.members
+    }
+
+    /// One member.
+    pub fn member(&self, index: MemberIndex) -> Option<&Member> {
+        self.members().get(index.get())
+    }
+
+    /// The ids of some members.
+    pub fn ids(&self, members: MemberSet) -> BTreeSet<NodeId> {
+        members.iter().filter_map(|member| Some(self.member(member)?.id)).collect()
+    }
+
+    /// A node's place, if it is on the roster.
+    pub fn place(&self, node: NodeId) -> Option<MemberIndex> {
+        let place = self.members().binary_search_by_key(&node, |member| member.id).ok()?;
+        u8::try_from(place).ok().map(MemberIndex)
+    }
+
+    /// How many members there are.
+    pub fn size(&self) -> usize {
+        self.members().len()
+    }
+
+    /// All of them.
+    pub fn everybody(&self) -> MemberSet {
+        MemberSet::first(self.size())
+    }
+
+    /// How many shares give a secret.
+    pub fn thresholds(&self) -> Thresholds {
+        self.0.thresholds
+    }
+
+    /// t.
+    pub fn threshold(&self) -> usize {
+        self.thresholds().threshold()
+    }
+
+    /// Everybody's keys, in order.
+    pub fn keys(&self) -> Vec<EphemeralPublic> {
+        self.members().iter().map(|member| member.keys).collect()
+    }
+}
+
+impl View {
+    fn read(
         roster: &Signed<Roster>,
         coordinator: CoordinatorId,
         terms: &Terms,
@@ -49,62 +145,6 @@ impl RosterView {
         let thresholds = terms.thresholds(signed.members.len()).map_err(|_| Rejection::Members)?;
         let members = read_members(&signed, terms)?;
         Ok(Self { signed, members, thresholds })
-    }
-
-    /// The hash that names the roster.
-    pub fn hash(&self) -> RosterHash {
-        self.signed.hash()
-    }
-
-    /// The signed message.
-    pub fn signed(&self) -> &Checked<Roster> {
-        &self.signed
-    }
-
-    /// The members in order.
-    pub fn members(&self) -> &[Member] {
-        &self.members
-    }
-
-    /// One member.
-    pub fn member(&self, index: MemberIndex) -> Option<&Member> {
-        self.members.get(index.get())
-    }
-
-    /// The ids of some members.
-    pub fn ids(&self, members: MemberSet) -> BTreeSet<NodeId> {
-        members.iter().filter_map(|member| Some(self.member(member)?.id)).collect()
-    }
-
-    /// A node's place, if it is on the roster.
-    pub fn place(&self, node: NodeId) -> Option<MemberIndex> {
-        let place = self.members.binary_search_by_key(&node, |member| member.id).ok()?;
-        u8::try_from(place).ok().map(MemberIndex)
-    }
-
-    /// How many members there are.
-    pub fn size(&self) -> usize {
-        self.members.len()
-    }
-
-    /// All of them.
-    pub fn everybody(&self) -> MemberSet {
-        MemberSet::first(self.members.len())
-    }
-
-    /// How many shares give a secret.
-    pub fn thresholds(&self) -> Thresholds {
-        self.thresholds
-    }
-
-    /// t.
-    pub fn threshold(&self) -> usize {
-        self.thresholds.threshold()
-    }
-
-    /// Everybody's keys, in order.
-    pub fn keys(&self) -> Vec<EphemeralPublic> {
-        self.members.iter().map(|member| member.keys).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32};
 use protocol::{
     Coordinator, Time,
-    coordinator::{CoordinatorStart, Effect, Event, Input, Settings, coordinator_id},
+    coordinator::{Conduct, CoordinatorStart, Effect, Event, Input, Settings, coordinator_id},
 };
 use secagg::EphemeralSecrets;
 use version::{Chain, State};
@@ -104,6 +104,7 @@ fn a_size_without_a_threshold_is_named_as_that() {
         base_loss_micro: 1,
         round: None,
         heads: Vec::new(),
+        conduct: Conduct::default(),
     };
     let mut effects = Vec::new();
     let mut machine = Coordinator::start(start, Time(0), &mut effects);

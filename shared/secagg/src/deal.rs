@@ -6,8 +6,7 @@ use std::fmt;
 use rand::CryptoRng;
 use wire::{MemberIndex, PlanHash, RosterHash, ShareKind};
 
-use crate::keys::{Agreement, X25519Agreement};
-use crate::seal::{self, Route};
+use crate::seal::{Route, Seals, X25519Seals};
 use crate::{
     EphemeralPublic, EphemeralSecrets, SEALED_BYTES, SecaggError, Secret32, Share, Thresholds,
     split,
@@ -73,7 +72,12 @@ pub struct DealtSecrets {
     pub(crate) thresholds: Thresholds,
     /// The agreement with each member's sealing key; none with oneself.
     agreed: Vec<Option<Secret32>>,
+    /// How the seals open that were agreed on.
+    opens: Opens,
 }
+
+/// [`Seals::open`] of the seals that shares were dealt under.
+type Opens = fn(&Route<'_>, &Secret32, &[u8; SEALED_BYTES]) -> Option<(Secret32, Secret32)>;
 
 impl EphemeralSecrets {
     /// Splits this member's mask key and seed among the whole roster and seals the shares.
@@ -91,14 +95,14 @@ impl EphemeralSecrets {
         thresholds: Thresholds,
         rng: &mut R,
     ) -> Result<(DealtSecrets, Dealt), SecaggError> {
-        self.deal_with::<X25519Agreement, R>(context, roster, own, thresholds, rng)
+        self.deal_with::<X25519Seals, R>(context, roster, own, thresholds, rng)
     }
 
-    /// The same with another agreement, for simulations.
+    /// The same with other seals, for simulations.
     ///
     /// # Errors
     /// As [`EphemeralSecrets::deal`].
-    pub fn deal_with<A: Agreement, R: CryptoRng + ?Sized>(
+    pub fn deal_with<S: Seals, R: CryptoRng + ?Sized>(
         self,
         context: SealContext,
         roster: Vec<EphemeralPublic>,
@@ -115,10 +119,12 @@ impl EphemeralSecrets {
         }
         let mask_shares = split(&self.mask_key, threshold, count, rng)?;
         let seed_shares = split(&self.seed, threshold, count, rng)?;
-        let agreed = agreements::<A>(&self.seal_key, &roster, own)?;
+        let agreed = agreements::<S>(&self.seal_key, &roster, own)?;
         let Self { mask_key, seal_key: _, seed, public: _ } = self;
-        let secrets = DealtSecrets { own, mask_key, seed, roster, context, thresholds, agreed };
-        let dealt = secrets.seal_all(mask_shares, seed_shares)?;
+        let opens: Opens = S::open;
+        let secrets =
+            DealtSecrets { own, mask_key, seed, roster, context, thresholds, agreed, opens };
+        let dealt = secrets.seal_all::<S>(mask_shares, seed_shares)?;
         Ok((secrets, dealt))
     }
 }
@@ -131,8 +137,12 @@ impl DealtSecrets {
     /// [`SecaggError::SealBroken`].
     pub fn open(&self, source: MemberIndex, sealed: &[u8]) -> Result<SharePair, SecaggError> {
         let agreed = self.agreed_with(source)?;
-        let (mask_key, seed) =
-            seal::open(&self.route(source, self.own), agreed.as_bytes(), sealed)?;
+        let Ok(sealed) = <&[u8; SEALED_BYTES]>::try_from(sealed) else {
+            let length = sealed.len();
+            return Err(SecaggError::SealedLength { source_member: source, length });
+        };
+        let (mask_key, seed) = (self.opens)(&self.route(source, self.own), agreed, sealed)
+            .ok_or(SecaggError::SealBroken { source_member: source })?;
         Ok(SharePair {
             owner: source,
             mask_key: Share::new(self.own, mask_key)?,
@@ -145,7 +155,7 @@ impl DealtSecrets {
         self.own
     }
 
-    fn seal_all(
+    fn seal_all<S: Seals>(
         &self,
         mask_shares: Vec<Share>,
         seed_shares: Vec<Share>,
@@ -160,7 +170,7 @@ impl DealtSecrets {
             }
             let agreed = self.agreed_with(target)?;
             let route = self.route(self.own, target);
-            let bytes = seal::seal(&route, agreed.as_bytes(), mask_key.value(), seed.value());
+            let bytes = S::seal(&route, agreed, mask_key.value(), seed.value());
             sealed.push((target, bytes));
         }
         let own = own.ok_or(SecaggError::NotInRoster { own: self.own })?;
@@ -182,7 +192,7 @@ impl DealtSecrets {
 }
 
 /// The agreement with everybody's sealing key but one's own; the same one seals and opens.
-fn agreements<A: Agreement>(
+fn agreements<S: Seals>(
     seal_key: &Secret32,
     roster: &[EphemeralPublic],
     own: MemberIndex,
@@ -191,7 +201,7 @@ fn agreements<A: Agreement>(
     let members = roster.iter().enumerate();
     let agreed = members.map(|(place, member)| match place == own.get() {
         true => Ok(None),
-        false => A::agree(seal_key, own_key, &member.seal_key).map(Some),
+        false => S::agree(seal_key, own_key, &member.seal_key).map(Some),
     });
     agreed.collect()
 }

@@ -114,31 +114,6 @@ pub(crate) fn agree(secret: &Secret32, public: &PublicKey) -> Result<Secret32, S
     Ok(Secret32::new(shared.as_bytes()))
 }
 
-/// How two members come to the secret that seals shares between them: [`X25519Agreement`], or
-/// [`crate::DummyAgreement`] in a made world. A type parameter of dealing, so that no configuration
-/// can choose the dummy.
-pub trait Agreement: Send + Sync + 'static {
-    /// What the owner of `secret` and `own` shares with the owner of `other`.
-    ///
-    /// # Errors
-    /// [`SecaggError::LowOrderKey`].
-    fn agree(
-        secret: &Secret32,
-        own: &PublicKey,
-        other: &PublicKey,
-    ) -> Result<Secret32, SecaggError>;
-}
-
-/// The real agreement.
-#[derive(Clone, Copy, Debug)]
-pub struct X25519Agreement;
-
-impl Agreement for X25519Agreement {
-    fn agree(secret: &Secret32, _: &PublicKey, other: &PublicKey) -> Result<Secret32, SecaggError> {
-        agree(secret, other)
-    }
-}
-
 /// The commitment that fixes a self-mask seed before the round.
 pub(crate) fn seed_commitment(seed: &Secret32) -> [u8; 32] {
     blake3::derive_key(derive::SEED_COMMITMENT, seed.as_bytes())

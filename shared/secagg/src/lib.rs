@@ -50,13 +50,13 @@ mod golden;
 mod scripted;
 
 pub use deal::{Dealt, DealtSecrets, SealContext, SharePair};
-pub use dummy::{DummyAgreement, DummyMasks};
+pub use dummy::{DummyMasks, DummySeals};
 pub use error::SecaggError;
 pub use inbox::inbox_hash;
-pub use keys::{Agreement, EphemeralPublic, EphemeralSecrets, PublicKey, X25519Agreement};
+pub use keys::{EphemeralPublic, EphemeralSecrets, PublicKey};
 pub use mask::{KeystreamMasks, MaskContext, Masked, Masker, Masks};
 pub use recover::{Recovered, RecoveredMaskKey, RecoveredSeed, recover_mask_key, recover_seed};
-pub use seal::SEALED_BYTES;
+pub use seal::{Route, SEALED_BYTES, Seals, X25519Seals};
 pub use secret::Secret32;
 pub use shares::{Share, reconstruct, split};
 pub use sum::RunningSum;

@@ -41,11 +41,6 @@ impl Secret32 {
         Self(Box::new([0; 32]))
     }
 
-    /// Adds in GF(2^8), byte by byte.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&*other.0).for_each(|(sum, byte)| *sum ^= byte);
-    }
-
     pub(crate) fn as_bytes_mut(&mut self) -> &mut [u8; 32] {
         &mut self.0
     }

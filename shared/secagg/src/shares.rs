@@ -9,7 +9,10 @@ use std::fmt;
 use rand::CryptoRng;
 use wire::{MAX_MEMBERS, MemberIndex, MemberSet};
 
-use crate::{SecaggError, Secret32, field};
+use crate::{
+    SecaggError, Secret32,
+    field::{self, Multiples},
+};
 
 /// One member's share of a secret: the polynomials' values at x = place in the roster + 1.
 ///
@@ -67,13 +70,18 @@ pub fn split<R: CryptoRng + ?Sized>(
     if threshold < 2 || threshold > count || count > MAX_MEMBERS {
         return Err(SecaggError::SharingOutOfRange { threshold, count });
     }
-    let coefficients: Vec<Secret32> = (1..threshold).map(|_| Secret32::random(rng)).collect();
-    (0..count as u8)
-        .map(|place| {
-            let value = evaluate(secret, &coefficients, place + 1);
-            Share::new(MemberIndex(place), value)
-        })
-        .collect()
+    let mut values: Vec<Secret32> =
+        (0..count).map(|_| Secret32::new(secret.as_bytes())).collect();
+    // secret + c_1·x + c_2·x² + … at every place, one coefficient after the other.
+    let mut powers = vec![1; count];
+    for _ in 1..threshold {
+        let coefficient = Multiples::of(Secret32::random(rng).as_bytes());
+        for ((value, power), x) in values.iter_mut().zip(&mut powers).zip(1..) {
+            *power = field::multiply(*power, x);
+            coefficient.add_to(value.as_bytes_mut(), *power);
+        }
+    }
+    (0..).zip(values).map(|(place, value)| Share::new(MemberIndex(place), value)).collect()
 }
 
 /// Gives back the secret from the first `threshold` of the shares; whether it is the right one,
@@ -110,8 +118,14 @@ pub(crate) fn interpolate(shares: &[&Share], x: u8) -> Secret32 {
 /// The polynomials of least degree through some shares (Lagrange, in its barycentric form): what
 /// depends on the shares alone is computed once for all places.
 pub(crate) struct Interpolation<'a> {
-    /// Each with 1 / ∏ (x_i − x_j) over all other shares j.
-    weighted: Vec<(&'a Share, u8)>,
+    points: Vec<Point<'a>>,
+}
+
+struct Point<'a> {
+    share: &'a Share,
+    /// 1 / ∏ (x_i − x_j) over all other shares j.
+    weight: u8,
+    multiples: Multiples,
 }
 
 impl<'a> Interpolation<'a> {
@@ -121,35 +135,27 @@ impl<'a> Interpolation<'a> {
             let others = shares.clone().map(Share::x).filter(|&other| other != own);
             field::invert(others.fold(1, |below, other| field::multiply(below, own ^ other)))
         };
-        Self { weighted: shares.clone().map(|share| (share, weight(share.x()))).collect() }
+        let point = |share: &'a Share| {
+            let multiples = Multiples::of(share.value.as_bytes());
+            Point { share, weight: weight(share.x()), multiples }
+        };
+        Self { points: shares.clone().map(point).collect() }
     }
 
     /// The value at `x`.
     pub fn at(&self, x: u8) -> Secret32 {
-        if let Some((share, _)) = self.weighted.iter().find(|(share, _)| share.x() == x) {
-            return Secret32::new(share.value.as_bytes());
+        if let Some(point) = self.points.iter().find(|point| point.share.x() == x) {
+            return Secret32::new(point.share.value.as_bytes());
         }
-        let differences = self.weighted.iter().map(|(share, _)| x ^ share.x());
+        let differences = self.points.iter().map(|point| x ^ point.share.x());
         let above = differences.fold(1, field::multiply);
         let mut value = Secret32::zero();
-        for (share, weight) in &self.weighted {
-            let mut term = Secret32::new(share.value.as_bytes());
+        for Point { share, weight, multiples } in &self.points {
             let others = field::multiply(above, field::invert(x ^ share.x()));
-            field::scale(term.as_bytes_mut(), field::multiply(others, *weight));
-            value.add(&term);
+            multiples.add_to(value.as_bytes_mut(), field::multiply(others, *weight));
         }
         value
     }
-}
-
-/// secret + c_1·x + c_2·x² + …, for each of the 32 bytes (Horner).
-fn evaluate(secret: &Secret32, coefficients: &[Secret32], x: u8) -> Secret32 {
-    let mut value = Secret32::zero();
-    for coefficient in coefficients.iter().rev().chain([secret]) {
-        field::scale(value.as_bytes_mut(), x);
-        value.add(coefficient);
-    }
-    value
 }
 
 #[cfg(test)]

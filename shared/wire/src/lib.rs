@@ -39,5 +39,7 @@ pub use round::{
     MemberList, Reveal, RevealedShare, Roster, SealedShare, SealedShares, ShareKind, SharesClosed,
     Survivors,
 };
-pub use signed::{Checked, Signable, Signature, Signed, SignedError};
+pub use signed::{
+    Checked, Signable, Signature, Signed, SignedError, sign_hash, verify_hash,
+};
 pub use transcript::Transcript;

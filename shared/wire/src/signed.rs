@@ -4,7 +4,7 @@
 //! over the bytes, with the message's own domain string as context: a signature under one domain
 //! is worthless under any other.
 
-use std::{fmt, marker::PhantomData, ops::Deref};
+use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
 
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -71,8 +71,9 @@ pub enum SignedError {
 #[serde(bound = "")]
 pub struct Signed<T> {
     signer: [u8; 32],
-    #[serde(with = "crate::bytes")]
-    bytes: Vec<u8>,
+    /// Held by everybody who has the message: a coordinator sends one to 64 members.
+    #[serde(with = "crate::bytes::shared")]
+    bytes: Arc<[u8]>,
     signature: Signature,
     #[serde(skip)]
     message: PhantomData<fn() -> T>,
@@ -98,18 +99,12 @@ impl<T: Signable> Signed<T> {
         let value = if verified::is_known(&known) {
             decode_canonical(&self.bytes)?
         } else {
-            self.verify(&hash)?;
+            compute(&self.signer, &hash, &self.signature.to_bytes())?;
             let value = decode(&self.bytes, T::LIMIT)?;
             verified::remember(known);
             value
         };
         Ok(Checked { value, hash, signed: self.clone() })
-    }
-
-    fn verify(&self, hash: &[u8; 32]) -> Result<(), SignedError> {
-        let key = VerifyingKey::from_bytes(&self.signer).map_err(|_| SignedError::BadSignature)?;
-        let signature = ed25519_dalek::Signature::from_bytes(&self.signature.to_bytes());
-        key.verify_strict(hash, &signature).map_err(|_| SignedError::BadSignature)
     }
 
     /// The hash that names this message: BLAKE3 over its bytes, keyed by the domain.
@@ -157,10 +152,8 @@ impl<T: Signable> Checked<T> {
     pub fn sign(value: T, key: &SigningKey) -> Self {
         let bytes = encode(&value);
         let hash = domain_hash::<T>(&bytes);
-        let signature = key.sign(&hash).to_bytes();
-        let signer = key.verifying_key().to_bytes();
-        verified::remember(verified::triple(&hash, &signer, &signature));
-        let signature = Signature::from_bytes(signature);
+        let signature = Signature::from_bytes(sign_hash(key, &hash));
+        let (signer, bytes) = (key.verifying_key().to_bytes(), bytes.into());
         Self { value, hash, signed: Signed { signer, bytes, signature, message: PhantomData } }
     }
 
@@ -205,6 +198,36 @@ impl<T> fmt::Debug for Checked<T> {
     }
 }
 
+/// Signs a hash that was made under a domain of its own, which no message of this crate has.
+pub fn sign_hash(key: &SigningKey, hash: &[u8; 32]) -> [u8; 64] {
+    let signature = key.sign(hash).to_bytes();
+    verified::remember(verified::triple(hash, &key.verifying_key().to_bytes(), &signature));
+    signature
+}
+
+/// Verifies what [`sign_hash`] made. What was found good before on this thread is not computed again.
+///
+/// # Errors
+/// [`SignedError::BadSignature`].
+pub fn verify_hash(
+    signer: &[u8; 32],
+    hash: &[u8; 32],
+    signature: &[u8; 64],
+) -> Result<(), SignedError> {
+    let known = verified::triple(hash, signer, signature);
+    if !verified::is_known(&known) {
+        compute(signer, hash, signature)?;
+        verified::remember(known);
+    }
+    Ok(())
+}
+
+fn compute(signer: &[u8; 32], hash: &[u8; 32], signature: &[u8; 64]) -> Result<(), SignedError> {
+    let key = VerifyingKey::from_bytes(signer).map_err(|_| SignedError::BadSignature)?;
+    let signature = ed25519_dalek::Signature::from_bytes(signature);
+    key.verify_strict(hash, &signature).map_err(|_| SignedError::BadSignature)
+}
+
 fn domain_hash<T: Signable>(bytes: &[u8]) -> [u8; 32] {
     blake3::derive_key(T::DOMAIN, bytes)
 }
@@ -237,7 +260,7 @@ mod tests {
         assert_eq!(made.signed().check(other).unwrap_err(), SignedError::WrongSigner);
         for bit in 0..made.signed().bytes.len() * 8 {
             let mut forged = made.signed().clone();
-            forged.bytes[bit / 8] ^= 1 << (bit % 8);
+            Arc::make_mut(&mut forged.bytes)[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(forged.check(made.signer()).unwrap_err(), SignedError::BadSignature);
         }
     }

@@ -9,7 +9,8 @@
 
 use std::cell::RefCell;
 
-/// Places of the table, by the first bytes of the message's hash.
+/// Places of the table, by the first bytes of the signature: all members of a round sign the same
+/// agreement, so that the message's hash would put them all in one place.
 const PLACES: usize = 1024;
 /// Triples at one place: a round of 64 nodes has about 500, so that hardly ever more meet in one.
 const WAYS: usize = 4;
@@ -50,7 +51,7 @@ pub(crate) fn remember(triple: Triple) {
 }
 
 fn place(triple: &Triple) -> usize {
-    usize::from(u16::from_le_bytes([triple[0], triple[1]])) % PLACES
+    usize::from(u16::from_le_bytes([triple[64], triple[65]])) % PLACES
 }
 
 #[cfg(test)]
@@ -67,10 +68,24 @@ mod tests {
         assert!(!is_known(&triple(&hash, &signer, &[9; 64])));
     }
 
+    /// Consistency and agreement are the same bytes for all members of a round.
+    #[test]
+    fn what_a_whole_roster_signs_is_known_of_every_member() {
+        let of = |member: u8| {
+            let mut signature = [0; 64];
+            signature[..32].copy_from_slice(blake3::hash(&[member]).as_bytes());
+            triple(&[8; 32], &[member; 32], &signature)
+        };
+        (0..64).for_each(|member| remember(of(member)));
+        assert!((0..64).all(|member| is_known(&of(member))));
+    }
+
     #[test]
     fn a_place_holds_the_newest_and_memory_is_bounded() {
         let of = |number: u32| {
-            triple(blake3::hash(&number.to_le_bytes()).as_bytes(), &[4; 32], &[5; 64])
+            let mut signature = [5; 64];
+            signature[..32].copy_from_slice(blake3::hash(&number.to_le_bytes()).as_bytes());
+            triple(&[3; 32], &[4; 32], &signature)
         };
         (0..20_000).for_each(|number| remember(of(number)));
         assert!(is_known(&of(19_999)) && !is_known(&of(20_000)));

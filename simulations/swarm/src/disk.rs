@@ -87,7 +87,7 @@ impl NodeDisk {
 }
 
 /// What the coordinator has on its disk.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct CoordinatorDisk {
     /// The chain.
     pub headers: Vec<Signed<Header>>,
@@ -101,6 +101,8 @@ pub struct CoordinatorDisk {
     pub finished: Vec<Transcript>,
     /// The highest ledger heads seen.
     pub heads: Vec<Signed<LedgerHead>>,
+    /// Who has spoilt rounds.
+    pub conduct: coordinator::Conduct,
 }
 
 impl CoordinatorDisk {
@@ -110,6 +112,7 @@ impl CoordinatorDisk {
         match record {
             Record::Round(transcript) => self.round = Some(*transcript),
             Record::Heads(heads) => self.heads = heads,
+            Record::Conduct(conduct) => self.conduct = *conduct,
             Record::Step { header, record, state } => {
                 self.records.extend(record.map(|record| (record.hash(), *record)));
                 self.headers.push(header);
@@ -137,7 +140,7 @@ impl CoordinatorDisk {
                 }
             }
             Record::Finished(transcript) => self.keep_transcript((**transcript).clone()),
-            Record::Round(_) | Record::Heads(_) => {}
+            Record::Round(_) | Record::Heads(_) | Record::Conduct(_) => {}
         }
     }
 

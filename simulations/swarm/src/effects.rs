@@ -118,10 +118,11 @@ pub const NODE_EFFECTS: [&str; 27] = [
 ];
 
 /// What the coordinator can be stopped at.
-pub const COORDINATOR_EFFECTS: [&str; 19] = [
+pub const COORDINATOR_EFFECTS: [&str; 20] = [
     "persisting a plan",
     "sending Plan",
     "persisting ledger heads",
+    "persisting who has spoilt rounds",
     "sending Roster",
     "sending Inbox",
     "sending Consistencies",
@@ -232,6 +233,7 @@ pub fn name_coordinator_effect(effect: &coordinator::Effect) -> Option<&'static 
         }
         Effect::Persist(Record::Round(_)) => "persisting what fixes the sum",
         Effect::Persist(Record::Heads(_)) => "persisting ledger heads",
+        Effect::Persist(Record::Conduct(_)) => "persisting who has spoilt rounds",
         Effect::Persist(Record::Step { header, .. }) => {
             match header.check(header.claimed_signer()).map(|header| header.outcome) {
                 Ok(Outcome::Issued { .. }) => "persisting an issued version",

@@ -8,7 +8,7 @@ use protocol::{
 };
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
-use secagg::{DummyAgreement, DummyMasks, KeystreamMasks};
+use secagg::{DummyMasks, DummySeals, KeystreamMasks};
 
 use crate::scenario::{DIMENSION, ONE_HOT};
 
@@ -26,7 +26,7 @@ impl Masking {
     pub(crate) fn deal(self, job: DealJob, entropy: Entropy) -> DealtOutput {
         match self {
             Self::Real => job.run(entropy),
-            Self::Dummy => job.run_with::<DummyAgreement>(entropy),
+            Self::Dummy => job.run_with::<DummySeals>(entropy),
         }
     }
 

@@ -9,7 +9,7 @@ use grid::{Modulus, Q32, Q40};
 use privacy::{Budget, Clipped, Ledger, Sampler, SavedState};
 use protocol::{
     Coordinator, Entropy, Node, Policy, Preset, Time,
-    coordinator::{self, CoordinatorStart, Settings, coordinator_id},
+    coordinator::{self, Conduct, CoordinatorStart, Settings, coordinator_id},
     node::{self, NodeStart, Trained},
 };
 use rand::{Rng, SeedableRng};
@@ -86,6 +86,7 @@ impl World {
             base_loss_micro: 4_000_000,
             round: None,
             heads: Vec::new(),
+            conduct: Conduct::default(),
         };
         let coordinator = Coordinator::start(start, Time(0), &mut Vec::new());
         let evidence = Evidence {

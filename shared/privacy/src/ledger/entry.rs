@@ -11,7 +11,7 @@
 //! belongs to one place in one node's ledger. The inverted length tells a damaged length from an entry that
 //! was not written to its end.
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
 use grid::{Q40, Ratio};
 use serde::{Deserialize, Serialize};
 use wire::{ContentHash, LedgerHash, NodeId, PlanHash, Round, TaskId};
@@ -105,7 +105,7 @@ impl Body {
         frame.extend_from_slice(&length.to_le_bytes());
         frame.extend_from_slice(&(!length).to_le_bytes());
         frame.extend_from_slice(&body);
-        frame.extend_from_slice(&key.sign(hash.as_bytes()).to_bytes());
+        frame.extend_from_slice(&wire::sign_hash(key, hash.as_bytes()));
         (frame, hash)
     }
 
@@ -113,11 +113,11 @@ impl Body {
     pub fn open(
         body: &[u8],
         signature: &[u8; SIGNATURE_LENGTH],
-        key: &VerifyingKey,
+        node: NodeId,
     ) -> Result<(Self, LedgerHash), Fault> {
         let hash = hash(body);
-        let signature = Signature::from_bytes(signature);
-        key.verify_strict(hash.as_bytes(), &signature).map_err(|_| Fault::Signature)?;
+        wire::verify_hash(node.as_bytes(), hash.as_bytes(), signature)
+            .map_err(|_| Fault::Signature)?;
         let body = wire::decode(body, LONGEST_BODY).map_err(Fault::Decode)?;
         Ok((body, hash))
     }

@@ -42,11 +42,11 @@ pub(super) fn read_chain(
     bytes: &[u8],
     node: NodeId,
 ) -> Result<(Chain, Option<TornTail>), LedgerError> {
-    let key = VerifyingKey::from_bytes(node.as_bytes()).map_err(|_| LedgerError::NotAKey)?;
+    VerifyingKey::from_bytes(node.as_bytes()).map_err(|_| LedgerError::NotAKey)?;
     let mut chain = Chain::new(node);
     let mut offset = 0;
     while offset < bytes.len() {
-        match read_frame(&bytes[offset..], &key, &chain) {
+        match read_frame(&bytes[offset..], node, &chain) {
             Ok(Some((entry, length))) => {
                 chain.push(entry);
                 offset += length;
@@ -67,7 +67,7 @@ pub(super) fn read_chain(
 /// The next entry with the length of its frame, or nothing where the file ends too early.
 fn read_frame(
     rest: &[u8],
-    key: &VerifyingKey,
+    node: NodeId,
     chain: &Chain,
 ) -> Result<Option<(Entry, usize)>, Fault> {
     let Some((prefix, rest)) = rest.split_first_chunk::<PREFIX_LENGTH>() else { return Ok(None) };
@@ -79,7 +79,7 @@ fn read_frame(
     }
     let Some((body, rest)) = rest.split_at_checked(body_length) else { return Ok(None) };
     let Some(signature) = rest.first_chunk::<SIGNATURE_LENGTH>() else { return Ok(None) };
-    let (body, hash) = Body::open(body, signature, key)?;
+    let (body, hash) = Body::open(body, signature, node)?;
     chain.check(&body)?;
     Ok(Some((body.into_entry(hash), frame_length(body_length))))
 }

@@ -3,7 +3,8 @@
 //! **The rule.** A round that a member spoils counts 2 against it, a round that it helps to finish
 //! takes 1 away. From 3 on it is left out of as many of the next rosters as stand against it, 8 at
 //! most, and never where the roster would be too small without it: so nobody is left out for one bad
-//! round, and nobody for ever. It is the coordinator's memory alone; a restart forgets it.
+//! round, and nobody for ever. It is the coordinator's memory alone, persisted with the end of each round
+//! that has changed it; a restart in the middle of a round forgets what that round had shown.
 //!
 //! A round is spoilt by whoever is missing where it is aborted for lack of answers, and by whoever's
 //! dealt shares do not give the secret that was announced. Where one member's word stands against
@@ -16,6 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use wire::{NodeId, Round};
 
 const SPOILT: u32 = 2;
@@ -29,15 +31,15 @@ const MOST: u32 = 8;
 const APART_FROM: u32 = 2;
 
 /// What the coordinator remembers of its members.
-#[derive(Default)]
-pub(super) struct Conduct {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conduct {
     against: BTreeMap<NodeId, Against>,
     /// How often two members have disagreed, and in which round at last; the smaller id first.
     quarrels: BTreeMap<(NodeId, NodeId), (u32, Round)>,
 }
 
 /// What stands against one member.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Against {
     count: u32,
     /// Left out of rosters up to this round.
@@ -48,12 +50,12 @@ struct Against {
 
 impl Conduct {
     /// Whether a member is left out of this round's roster.
-    pub fn is_left_out(&self, node: NodeId, round: Round) -> bool {
+    pub(super) fn is_left_out(&self, node: NodeId, round: Round) -> bool {
         self.against.get(&node).is_some_and(|against| against.until >= round)
     }
 
     /// A member has spoilt a round.
-    pub fn spoilt(&mut self, node: NodeId, round: Round) {
+    pub(super) fn spoilt(&mut self, node: NodeId, round: Round) {
         let against = self.against.entry(node).or_default();
         against.count = (against.count + SPOILT).min(MOST);
         if against.count >= LEFT_OUT_FROM {
@@ -62,7 +64,7 @@ impl Conduct {
     }
 
     /// A member has helped to finish a round.
-    pub fn finished(&mut self, node: NodeId) {
+    pub(super) fn finished(&mut self, node: NodeId) {
         if let Some(against) = self.against.get_mut(&node) {
             against.count = against.count.saturating_sub(FINISHED);
         }
@@ -70,7 +72,7 @@ impl Conduct {
 
     /// One member's word stands against another's. Those who have now more members against them than
     /// may be corrupt.
-    pub fn disagree(
+    pub(super) fn disagree(
         &mut self,
         one: NodeId,
         other: NodeId,

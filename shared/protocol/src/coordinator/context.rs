@@ -24,6 +24,7 @@ pub(super) struct Context<'a> {
     pub heads: &'a mut BTreeMap<NodeId, Checked<LedgerHead>>,
     pub pace: &'a mut Pace,
     pub conduct: &'a mut Conduct,
+    pub kept_conduct: &'a mut Conduct,
     pub now: Time,
     pub effects: &'a mut Vec<Effect>,
 }
@@ -82,8 +83,9 @@ impl Context<'_> {
         phase
     }
 
-    /// Persists a step of the chain with its round's transcript: the whole transcript first, so that a
-    /// restart between the two finds it and loses nothing for the audit.
+    /// Persists a step of the chain with its round's transcript: who has spoilt the round first, if that is
+    /// news, then the whole transcript, so that a restart before the step finds it and loses nothing for the
+    /// audit.
     pub fn keep_step(
         &mut self,
         header: Signed<Header>,
@@ -91,6 +93,11 @@ impl Context<'_> {
         state: Option<Vec<u8>>,
         transcript: Transcript,
     ) {
+        if self.conduct != self.kept_conduct {
+            self.kept_conduct.clone_from(self.conduct);
+            let conduct = Box::new(self.conduct.clone());
+            self.effects.push(Effect::Persist(Record::Conduct(conduct)));
+        }
         let transcript = Box::new(transcript);
         self.effects.push(Effect::Persist(Record::Round(transcript.clone())));
         self.effects.push(Effect::Persist(Record::Step { header, record, state }));

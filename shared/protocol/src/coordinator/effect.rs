@@ -9,6 +9,7 @@ use wire::{
     ToCoordinator, ToNode, Transcript, VersionNumber,
 };
 
+use super::Conduct;
 use crate::{
     job::{Fault, UnmaskJob, Unmasked},
     rejection::Rejection,
@@ -87,6 +88,8 @@ pub enum Record {
     Round(Box<Transcript>),
     /// The highest ledger heads seen; replaces those before.
     Heads(Vec<Signed<LedgerHead>>),
+    /// Who has spoilt rounds; replaces what was before.
+    Conduct(Box<Conduct>),
     /// A step of the chain, its evidence and the new state: all of it or nothing.
     Step {
         /// To append.

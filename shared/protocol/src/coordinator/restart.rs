@@ -35,6 +35,7 @@ impl Coordinator {
             heads: &mut self.heads,
             pace: &mut self.pace,
             conduct: &mut self.conduct,
+            kept_conduct: &mut self.kept_conduct,
             now,
             effects,
         };

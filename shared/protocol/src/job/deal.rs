@@ -1,8 +1,8 @@
 //! Splits a node's secrets among the roster and seals the shares.
 
 use secagg::{
-    Agreement, DealtSecrets, EphemeralPublic, EphemeralSecrets, SealContext, SecaggError,
-    SharePair, Thresholds, X25519Agreement,
+    DealtSecrets, EphemeralPublic, EphemeralSecrets, SealContext, Seals, SecaggError, SharePair,
+    Thresholds, X25519Seals,
 };
 use wire::{MemberIndex, Round, SealedShare};
 
@@ -27,14 +27,14 @@ pub struct DealtOutput {
 impl DealJob {
     /// Does the work.
     pub fn run(self, entropy: Entropy) -> DealtOutput {
-        self.run_with::<X25519Agreement>(entropy)
+        self.run_with::<X25519Seals>(entropy)
     }
 
-    /// The same with another agreement, for simulations.
-    pub fn run_with<A: Agreement>(self, entropy: Entropy) -> DealtOutput {
+    /// The same with other seals, for simulations.
+    pub fn run_with<S: Seals>(self, entropy: Entropy) -> DealtOutput {
         let mut rng = entropy.into_rng();
         let Self { secrets, context, roster, own, thresholds, .. } = self;
-        let dealt = secrets.deal_with::<A, _>(context, roster, own, thresholds, &mut rng);
+        let dealt = secrets.deal_with::<S, _>(context, roster, own, thresholds, &mut rng);
         let result = dealt.map(|(secrets, dealt)| {
             let sealed = dealt
                 .sealed

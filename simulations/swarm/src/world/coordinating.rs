@@ -45,6 +45,7 @@ impl World {
             base_loss_micro: LOSS_MICRO,
             round: disk.round.clone(),
             heads: disk.heads.clone(),
+            conduct: disk.conduct.clone(),
         };
         self.line(|| "coordinator starts".to_owned());
         let mut effects = Vec::new();
