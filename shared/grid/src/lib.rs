@@ -3,7 +3,7 @@
 //! What it does: fixed-point numbers for signed terms ([`Q32`], [`Q40`], [`Ratio`]), the shared
 //! random rotation ([`Rotation`]: seeded signs, then the Walsh–Hadamard transform), the one bound on
 //! the norm of a rounded vector ([`squared_norm_bound`]), arithmetic modulo 2^b ([`Modulus`]), packed
-//! bit vectors ([`pack`], [`unpack`]), and the choice of a scale that leaves the sum room
+//! bit vectors ([`pack`], [`unpack`], [`add_packed`]), and the choice of a scale that leaves the sum room
 //! ([`suggest_scale`], [`headroom`]).
 //!
 //! What it never does: it draws no noise, knows no privacy cost, reads no file and no clock, and
@@ -36,7 +36,7 @@ pub use bound::squared_norm_bound;
 pub use error::GridError;
 pub use fixed::{Fixed, Q32, Q40, Ratio};
 pub use hadamard::{Butterfly, hadamard_transform};
-pub use packing::{pack, packed_length, unpack};
+pub use packing::{add_packed, check_packed, pack, packed_length, unpack};
 pub use ring::Modulus;
 pub use rotation::{
     MAXIMUM_DIMENSION, MAXIMUM_SUM, MINIMUM_DIMENSION, Rotation, RotationSeed, padded_dimension,

@@ -19,16 +19,19 @@ pub fn packed_length(count: usize, modulus: Modulus) -> usize {
 /// # Errors
 /// [`GridError::NotReduced`] names the first value that is not below 2^b.
 pub fn pack(values: &[u32], modulus: Modulus) -> Result<Vec<u8>, GridError> {
-    if let Some(index) = values.iter().position(|&value| value > modulus.mask()) {
+    // One pass that does not branch; who is to blame matters only where somebody is.
+    if values.iter().fold(0, |all, value| all | value) > modulus.mask() {
+        let index = values.iter().position(|&value| value > modulus.mask()).unwrap_or_default();
         let (value, bits) = (values[index], modulus.bits());
         return Err(GridError::NotReduced { index, value, bits });
     }
     let length = packed_length(values.len(), modulus);
     let mut bytes = Vec::with_capacity(length + 4);
+    let bits = modulus.bits();
     let (mut waiting, mut filled) = (0_u64, 0);
     for &value in values {
         waiting |= u64::from(value) << filled;
-        filled += modulus.bits();
+        filled += bits;
         if filled >= 32 {
             bytes.extend_from_slice(&(waiting as u32).to_le_bytes());
             waiting >>= 32;
@@ -46,24 +49,51 @@ pub fn pack(values: &[u32], modulus: Modulus) -> Result<Vec<u8>, GridError> {
 /// [`GridError::PackedLength`] if there are more or fewer bytes than `count` values take;
 /// [`GridError::TrailingBits`] if a bit behind the last value is set.
 pub fn unpack(bytes: &[u8], count: usize, modulus: Modulus) -> Result<Vec<u32>, GridError> {
-    let bits = modulus.bits();
-    check_length(bytes, count, modulus)?;
+    check_packed(bytes, count, modulus)?;
+    let mut values = vec![0; count];
+    read_fields(bytes, modulus, &mut values, |_, field| field);
+    Ok(values)
+}
+
+/// Adds packed values to `sum`, reduced, without unpacking them anywhere.
+///
+/// # Errors
+/// As [`unpack`] for as many values as the sum has; the sum is then unchanged.
+pub fn add_packed(sum: &mut [u32], bytes: &[u8], modulus: Modulus) -> Result<(), GridError> {
+    check_packed(bytes, sum.len(), modulus)?;
+    let mask = modulus.mask();
+    read_fields(bytes, modulus, sum, |before, field| before.wrapping_add(field) & mask);
+    Ok(())
+}
+
+/// Replaces each value by what `combine` makes of it and its field.
+#[inline(always)]
+fn read_fields(
+    bytes: &[u8],
+    modulus: Modulus,
+    values: &mut [u32],
+    combine: impl Fn(u32, u32) -> u32,
+) {
+    let (bits, mask) = (modulus.bits(), modulus.mask());
     let mut words = Words { bytes };
-    let mut values = Vec::with_capacity(count);
     let (mut waiting, mut filled) = (0_u64, 0);
-    for _ in 0..count {
+    for value in values {
         if filled < bits {
             waiting |= u64::from(words.take()) << filled;
             filled += 32;
         }
-        values.push(waiting as u32 & modulus.mask());
+        *value = combine(*value, waiting as u32 & mask);
         waiting >>= bits;
         filled -= bits;
     }
-    Ok(values)
 }
 
-fn check_length(bytes: &[u8], count: usize, modulus: Modulus) -> Result<(), GridError> {
+/// Whether these bytes are a packed vector of `count` values: every string of that length is one, but for the
+/// bits behind the last value.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn check_packed(bytes: &[u8], count: usize, modulus: Modulus) -> Result<(), GridError> {
     let bits = modulus.bits();
     // `count` may be a foreign number: compare without overflow.
     let total_bits = count as u128 * u128::from(bits);
@@ -131,6 +161,10 @@ mod tests {
             Err(GridError::PackedLength { count: 3, bits: 20, expected: 8, found: 7 })
         );
         assert!(unpack(&[0; 9], 3, modulus(20)).is_err());
+        let mut sum = [1, 2, 3];
+        assert!(add_packed(&mut sum, &[0xff; 9], modulus(20)).is_err());
+        assert!(add_packed(&mut sum, &[0xff; 8], modulus(20)).is_err());
+        assert_eq!(sum, [1, 2, 3]);
         assert!(unpack(&[], usize::MAX, modulus(32)).is_err());
         assert_eq!(
             unpack(&[0, 0, 0, 0, 0, 0, 0, 0x18], 3, modulus(20)),
@@ -150,6 +184,11 @@ mod tests {
             let mut bytes = pack(&values, modulus).unwrap();
             prop_assert_eq!(bytes.len(), packed_length(values.len(), modulus));
             prop_assert_eq!(&unpack(&bytes, values.len(), modulus).unwrap(), &values);
+            prop_assert_eq!(check_packed(&bytes, values.len(), modulus), Ok(()));
+            let mut twice = values.clone();
+            add_packed(&mut twice, &bytes, modulus).unwrap();
+            let doubled = values.iter().map(|value| value.wrapping_mul(2) & modulus.mask());
+            prop_assert!(twice.iter().copied().eq(doubled));
             for (index, &value) in values.iter().enumerate() {
                 for bit in 0..bits as usize {
                     let at = index * bits as usize + bit;

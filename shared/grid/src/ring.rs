@@ -16,11 +16,13 @@ impl Modulus {
     }
 
     /// b.
+    #[inline]
     pub const fn bits(self) -> u32 {
         self.0
     }
 
     /// 2^b - 1: the largest reduced value, and the mask that reduces.
+    #[inline]
     pub const fn mask(self) -> u32 {
         u32::MAX >> (32 - self.0)
     }
@@ -52,12 +54,14 @@ impl Modulus {
     }
 
     /// The representative of `value` from -2^(b-1) to 2^(b-1) - 1. Bits above b are ignored.
+    #[inline]
     pub const fn lift(self, value: u32) -> i64 {
         let unused = 32 - self.0;
         (((value << unused) as i32) >> unused) as i64
     }
 
     /// `value` modulo 2^b.
+    #[inline]
     pub const fn from_signed(self, value: i64) -> u32 {
         value as u32 & self.mask()
     }

@@ -16,7 +16,9 @@ use wire::{Request, Response};
 
 use crate::{limits::Limits, rejection::Rejection};
 
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol::new("/murmuration/exchange/1");
+/// 2: masks take b bits of their keystream for a coordinate (`secagg::stream`). Sums with programs that make them
+/// otherwise would be noise, so they find no common protocol.
+pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol::new("/murmuration/exchange/2");
 
 /// A message at this end of a stream.
 #[derive(Debug)]

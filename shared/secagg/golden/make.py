@@ -105,32 +105,37 @@ for target in (0, 2, 3):
 
 
 # --- masks ---
-def words(key, count):
-    cipher = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor()
-    return struct.unpack(f"<{count}I", cipher.update(bytes(4 * count)))
+def fields(key, count):
+    """Eight lanes: lane l reads the 64-byte blocks l, l + 8, ... as one number, coordinate k its field k // 8."""
+    strides = -(-(-(-count // 8) * BITS) // 512)
+    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor().update(bytes(512 * strides))
+    blocks = [stream[at:at + 64] for at in range(0, len(stream), 64)]
+    lanes = [int.from_bytes(b"".join(blocks[lane::8]), "little") for lane in range(8)]
+    return [lanes[k % 8] >> k // 8 * BITS & 2**BITS - 1 for k in range(count)]
 
 
 def masked(own, members, values):
     context = PLAN + CLOSED + MODEL
-    key = derived(seed[own], b"murmuration secagg self mask v1", context, bytes([own]))
-    total = [v + w for v, w in zip(values, words(key, len(values)))]
+    key = derived(seed[own], b"murmuration secagg self mask v2", context, bytes([own]))
+    total = [v + w for v, w in zip(values, fields(key, len(values)))]
     for other in members:
         if other == own:
             continue
         low, high = min(own, other), max(own, other)
         key = derived(
-            agreed(mask[own], mask_public[other]), b"murmuration secagg pair mask v1",
+            agreed(mask[own], mask_public[other]), b"murmuration secagg pair mask v2",
             context, bytes([low, high]), mask_public[low], mask_public[high],
         )
         sign = 1 if own == low else -1
-        total = [v + sign * w for v, w in zip(total, words(key, len(values)))]
+        total = [v + sign * w for v, w in zip(total, fields(key, len(values)))]
     return [v % 2**BITS for v in total]
 
 
-values = [7 * k for k in range(40)]
 for own, members in ((0, (0, 1, 2, 3)), (2, (0, 1, 2, 3)), (2, (1, 2, 3))):
     name = "".join(map(str, members))
-    print(f"masked.{own}.{name}", struct.pack("<40I", *masked(own, members, values)).hex())
+    values = masked(own, members, [7 * k for k in range(5000)])
+    print(f"masked.{own}.{name}", struct.pack("<40I", *values[:40]).hex())
+    print(f"all.{own}.{name}", hashlib.sha256(struct.pack("<5000I", *values)).hexdigest())
 
 
 # --- inbox and tree ---

@@ -20,9 +20,9 @@ pub const MERKLE_ROOT: &str = "murmuration 2026-11-22 secagg merkle root v1";
 /// HKDF domain of the key that seals a share pair.
 pub const SEAL_KEY: &[u8] = b"murmuration secagg seal key v1";
 /// HKDF domain of a pairwise mask.
-pub const PAIR_MASK: &[u8] = b"murmuration secagg pair mask v1";
+pub const PAIR_MASK: &[u8] = b"murmuration secagg pair mask v2";
 /// HKDF domain of a self mask.
-pub const SELF_MASK: &[u8] = b"murmuration secagg self mask v1";
+pub const SELF_MASK: &[u8] = b"murmuration secagg self mask v2";
 
 /// HKDF-SHA256 (RFC 5869) without salt, info = domain ‖ parts.
 ///

@@ -112,6 +112,14 @@ pub enum SecaggError {
         /// The modulus is 2 to this.
         bits: u32,
     },
+    /// A contribution that is no packed vector of the sum's length.
+    #[error("the contribution of member {member} does not unpack")]
+    NotPacked {
+        /// Whose.
+        member: MemberIndex,
+        /// What is wrong with it.
+        source: grid::GridError,
+    },
     /// A vector of another length than the sum.
     #[error("a vector of {length} coordinates cannot be added to a sum of {expected}")]
     LengthMismatch {

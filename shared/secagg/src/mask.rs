@@ -98,7 +98,7 @@ impl Masker {
     pub fn mask(self, mut values: Vec<u32>) -> Result<Masked, SecaggError> {
         check_reduced(&values, self.modulus)?;
         let streams = self.streams()?;
-        stream::apply(&streams, &mut values);
+        stream::apply(&streams, self.modulus, &mut values);
         Ok(Masked::reduce(values, self.modulus))
     }
 
@@ -122,7 +122,8 @@ pub struct Masked {
 
 impl Masked {
     pub(crate) fn reduce(mut values: Vec<u32>, modulus: Modulus) -> Self {
-        values.iter_mut().for_each(|value| *value &= modulus.mask());
+        let mask = modulus.mask();
+        values.iter_mut().for_each(|value| *value &= mask);
         Self { values, modulus }
     }
 
@@ -178,7 +179,12 @@ pub(crate) fn self_stream(
 
 /// Refuses values at or above the modulus.
 pub(crate) fn check_reduced(values: &[u32], modulus: Modulus) -> Result<(), SecaggError> {
-    match values.iter().position(|&value| value > modulus.mask()) {
+    let mask = modulus.mask();
+    // One pass that does not branch; which one is wrong matters only where one is.
+    if values.iter().fold(0, |all, value| all | value) <= mask {
+        return Ok(());
+    }
+    match values.iter().position(|&value| value > mask) {
         Some(coordinate) => Err(SecaggError::NotReduced { coordinate, bits: modulus.bits() }),
         None => Ok(()),
     }

@@ -44,19 +44,19 @@ impl Unmask {
     }
 
     /// Takes off all masks, on all threads of the current rayon pool. Besides the sum it needs
-    /// 8 KiB a thread and 40 bytes a stream, whatever the number of coordinates and members.
+    /// 16 KiB a thread and 40 bytes a stream, whatever the number of coordinates and members.
     ///
     /// # Errors
     /// [`SecaggError::LowOrderKey`], which checked keys never give.
     pub fn run(self) -> Result<Vec<u32>, SecaggError> {
         let streams = self.streams()?;
-        let modulus = self.sum.modulus();
+        let (modulus, mask) = (self.sum.modulus(), self.sum.modulus().mask());
         let mut values = self.sum.into_values();
         values.par_chunks_mut(BLOCK).enumerate().for_each_init(
             Keystream::default,
             |keystream, (block, values)| {
-                stream::apply_block(&streams, block, values, keystream);
-                values.iter_mut().for_each(|value| *value &= modulus.mask());
+                stream::apply_block(&streams, modulus, block, values, keystream);
+                values.iter_mut().for_each(|value| *value &= mask);
             },
         );
         Ok(values)

@@ -70,7 +70,7 @@ pub struct Raw(Swarm<exchange::Behaviour<RawCodec>>);
 impl Raw {
     pub fn new(seed: u8) -> Self {
         let keys = Keypair::ed25519_from_bytes([seed; 32]).unwrap();
-        let protocol = StreamProtocol::new("/murmuration/exchange/1");
+        let protocol = StreamProtocol::new("/murmuration/exchange/2");
         let behaviour = exchange::Behaviour::with_codec(
             RawCodec,
             [(protocol, ProtocolSupport::Full)],

@@ -88,7 +88,7 @@ impl Collecting {
             return Err(Rejection::OtherTerms);
         }
         let grid = &self.terms.grid;
-        grid::unpack(&contribution.values, grid.padded(), grid.modulus())
+        grid::check_packed(&contribution.values, grid.padded(), grid.modulus())
             .map_err(|_| Rejection::Shape)?;
         self.contributed.insert(place, signed);
         Ok(())

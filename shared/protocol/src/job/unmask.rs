@@ -77,12 +77,12 @@ impl UnmaskJob {
 
     fn sum(&self) -> Result<RunningSum, SecaggError> {
         let mut sum = RunningSum::new(self.length, self.modulus);
-        for (member, packed) in &self.contributions {
-            // Unwrap safety: collected contributions were unpacked once before (collecting.rs).
-            let values = grid::unpack(packed, self.length, self.modulus)
-                .expect("collected contributions have the plan's shape");
-            sum.add(*member, &values)?;
-        }
+        let packed: Vec<(MemberIndex, &[u8])> = self
+            .contributions
+            .iter()
+            .map(|(member, bytes)| (*member, bytes.as_slice()))
+            .collect();
+        sum.add_packed(&packed)?;
         Ok(sum)
     }
 

@@ -1,0 +1,152 @@
+//! A stream's words eight blocks at a time, where the processor has AVX2.
+//!
+//! Word i of eight blocks is one register; the rounds of RFC 8439 section 2.3 go over sixteen of them. All that is
+//! done is additions, exclusive ors, rotations and shifts by public amounts: the time does not depend on the key.
+#![allow(unsafe_code, reason = "instructions that were looked for, and rows read as registers")]
+
+use std::arch::x86_64::*;
+
+use super::{Key, LANES, Row, Sign, WORDS};
+
+/// As [`super::words::fill`].
+///
+/// # Panics
+/// On a processor without AVX2.
+pub fn fill(key: &Key, first: u32, strides: &mut [[Row; WORDS]]) {
+    assert!(is_x86_feature_detected!("avx2"), "asked for what this processor does not have");
+    // SAFETY: the processor has AVX2.
+    unsafe { fill_avx2(key, first, strides) }
+}
+
+/// As [`super::words::combine`].
+///
+/// # Panics
+/// On a processor without AVX2.
+pub fn combine(rows: &[Row], bits: u32, sign: Sign, values: &mut [u32]) {
+    assert!(is_x86_feature_detected!("avx2"), "asked for what this processor does not have");
+    // SAFETY: the processor has AVX2.
+    unsafe { combine_avx2(rows, bits, sign, values) }
+}
+
+#[target_feature(enable = "avx2")]
+fn fill_avx2(key: &Key, first: u32, strides: &mut [[Row; WORDS]]) {
+    let mut counter = first;
+    for rows in strides {
+        let words = eight_blocks(key, counter);
+        rows.iter_mut().zip(words).for_each(|(row, word)| store(row, word));
+        counter += LANES as u32;
+    }
+}
+
+/// "expand 32-byte k" in four words (RFC 8439 section 2.3).
+const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
+
+/// The words of the blocks `counter` to `counter` + 7.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn eight_blocks(key: &Key, counter: u32) -> [__m256i; WORDS] {
+    let all = |word: u32| _mm256_set1_epi32(word as i32);
+    let counters = _mm256_add_epi32(all(counter), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    let mut state = [_mm256_setzero_si256(); WORDS];
+    state.iter_mut().zip(CONSTANTS).for_each(|(word, constant)| *word = all(constant));
+    state[4..12].iter_mut().zip(key.iter()).for_each(|(word, &part)| *word = all(part));
+    state[12] = counters;
+    for _ in 0..10 {
+        quarter_round(&mut state, [0, 4, 8, 12]);
+        quarter_round(&mut state, [1, 5, 9, 13]);
+        quarter_round(&mut state, [2, 6, 10, 14]);
+        quarter_round(&mut state, [3, 7, 11, 15]);
+        quarter_round(&mut state, [0, 5, 10, 15]);
+        quarter_round(&mut state, [1, 6, 11, 12]);
+        quarter_round(&mut state, [2, 7, 8, 13]);
+        quarter_round(&mut state, [3, 4, 9, 14]);
+    }
+    let start = CONSTANTS.iter().chain(key.iter());
+    state.iter_mut().zip(start).for_each(|(word, &part)| *word = _mm256_add_epi32(*word, all(part)));
+    state[12] = _mm256_add_epi32(state[12], counters);
+    state
+}
+
+/// RFC 8439 section 2.1.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn quarter_round(state: &mut [__m256i; WORDS], [a, b, c, d]: [usize; 4]) {
+    // Rotations by whole bytes are shuffles of bytes.
+    let by_16 = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+        2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13,
+    ));
+    let by_8 = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+        3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14,
+    ));
+    state[a] = _mm256_add_epi32(state[a], state[b]);
+    state[d] = _mm256_shuffle_epi8(_mm256_xor_si256(state[d], state[a]), by_16);
+    state[c] = _mm256_add_epi32(state[c], state[d]);
+    let mixed = _mm256_xor_si256(state[b], state[c]);
+    state[b] = _mm256_or_si256(_mm256_slli_epi32::<12>(mixed), _mm256_srli_epi32::<20>(mixed));
+    state[a] = _mm256_add_epi32(state[a], state[b]);
+    state[d] = _mm256_shuffle_epi8(_mm256_xor_si256(state[d], state[a]), by_8);
+    state[c] = _mm256_add_epi32(state[c], state[d]);
+    let mixed = _mm256_xor_si256(state[b], state[c]);
+    state[b] = _mm256_or_si256(_mm256_slli_epi32::<7>(mixed), _mm256_srli_epi32::<25>(mixed));
+}
+
+#[target_feature(enable = "avx2")]
+fn combine_avx2(rows: &[Row], bits: u32, sign: Sign, values: &mut [u32]) {
+    let (whole, rest) = values.as_chunks_mut::<LANES>();
+    match sign {
+        Sign::Add => add_fields::<true>(rows, bits, whole),
+        Sign::Subtract => add_fields::<false>(rows, bits, whole),
+    }
+    let field = field(rows, whole.len() * bits as usize);
+    let mut last = [0; LANES];
+    store(&mut last, field);
+    for (value, field) in rest.iter_mut().zip(last) {
+        *value = match sign {
+            Sign::Add => value.wrapping_add(field),
+            Sign::Subtract => value.wrapping_sub(field),
+        };
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_fields<const ADD: bool>(rows: &[Row], bits: u32, values: &mut [Row]) {
+    let mut position = 0;
+    for value in values {
+        let (before, field) = (load(value), field(rows, position));
+        let after = match ADD {
+            true => _mm256_add_epi32(before, field),
+            false => _mm256_sub_epi32(before, field),
+        };
+        store(value, after);
+        position += bits as usize;
+    }
+}
+
+/// The bits of every lane from `position` on; those above b are left as they fall. A shift by 32 gives zeros.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn field(rows: &[Row], position: usize) -> __m256i {
+    let (row, shift) = (position / 32, (position % 32) as i32);
+    // The last field of a block may end where the rows do.
+    let next = rows.get(row + 1).unwrap_or(&[0; LANES]);
+    let low = rows.get(row).unwrap_or(&[0; LANES]);
+    _mm256_or_si256(
+        _mm256_srl_epi32(load(low), _mm_cvtsi32_si128(shift)),
+        _mm256_sll_epi32(load(next), _mm_cvtsi32_si128(32 - shift)),
+    )
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(row: &Row) -> __m256i {
+    // SAFETY: a row is 32 bytes, and the instruction asks for no alignment.
+    unsafe { _mm256_loadu_si256(row.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store(row: &mut Row, word: __m256i) {
+    // SAFETY: as for `load`.
+    unsafe { _mm256_storeu_si256(row.as_mut_ptr().cast(), word) }
+}
