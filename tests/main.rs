@@ -12,4 +12,5 @@ mod hostile_peer;
 mod killed;
 mod layout;
 mod restart;
+mod starting;
 mod support;

@@ -1,4 +1,5 @@
-//! The program `murmur-coordinator`: its command line, and nothing else.
+//! The program `murmur-coordinator`: its command line, and nothing else. It does not load libtorch: what needs the
+//! language model it leaves to `murmur-coordinator-model` (`with_model.rs`).
 
 use std::process::ExitCode;
 

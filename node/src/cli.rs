@@ -57,7 +57,12 @@ enum Command {
     Status,
 }
 
-/// Runs the command line.
+/// The executable that has the language model: `murmur-node` leaves to it what needs one, so that nothing
+/// else loads libtorch.
+pub const WITH_MODEL: &str = "murmur-node-model";
+
+/// Runs the command line of `murmur-node`. **It must not name anything of `model`**, not even in a
+/// branch that is never taken, or the executable is linked to libtorch.
 ///
 /// # Errors
 /// Whatever the command could not do, with the place and the fix.
@@ -66,18 +71,49 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let output = Output::new(&arguments.output);
     let folder = || arguments.folder.clone().map_or_else(default_folder, Ok);
     match arguments.command {
-        Command::Init(options) => init::run(&folder()?, options, output),
-        Command::Join(options) => join::run(&folder()?, options, output),
         Command::Import(options) => import::run(&folder()?, options, output),
         Command::Conversations(options) => conversations::run(&folder()?, options, output),
         Command::Keys(options) => keys::run(&folder()?, options, output),
-        Command::Run(options) => run::run(&folder()?, options, output),
         Command::Pause => membership::pause(&folder()?, output),
         Command::Leave => membership::leave(&folder()?, output),
-        Command::Chat(options) => chat::run(&folder()?, options, output),
-        Command::Evaluate(options) => evaluate::run(&options, output),
         Command::Budget => budget::run(&folder()?, output),
         Command::Status => status::run(&folder()?, output),
+        Command::Init(_)
+        | Command::Join(_)
+        | Command::Run(_)
+        | Command::Chat(_)
+        | Command::Evaluate(_) => Ok(program::become_sibling(WITH_MODEL)?),
+    }
+}
+
+/// Runs the command line of [`WITH_MODEL`].
+///
+/// # Errors
+/// As [`run`]; and if it was built from other sources than the `murmur-node` that left its place to it.
+pub fn run_with_model(arguments: Arguments) -> anyhow::Result<Exit> {
+    program::check_predecessor()?;
+    if !arguments.command.needs_model() {
+        return run(arguments);
+    }
+    program::start_logging(&arguments.log)?;
+    let output = Output::new(&arguments.output);
+    let folder = || arguments.folder.clone().map_or_else(default_folder, Ok);
+    match arguments.command {
+        Command::Init(options) => init::run(&folder()?, options, output),
+        Command::Join(options) => join::run(&folder()?, options, output),
+        Command::Run(options) => run::run(&folder()?, options, output),
+        Command::Chat(options) => chat::run(&folder()?, options, output),
+        Command::Evaluate(options) => evaluate::run(&options, output),
+        _ => unreachable!("commands without a model were run above"),
+    }
+}
+
+impl Command {
+    fn needs_model(&self) -> bool {
+        matches!(
+            self,
+            Self::Init(_) | Self::Join(_) | Self::Run(_) | Self::Chat(_) | Self::Evaluate(_)
+        )
     }
 }
 

@@ -1,4 +1,5 @@
-//! The program `murmur-node`: its command line, and nothing else.
+//! The program `murmur-node`: its command line, and nothing else. It does not load libtorch: what needs the
+//! language model it leaves to `murmur-node-model` (`with_model.rs`).
 
 use std::process::ExitCode;
 

@@ -25,7 +25,7 @@ pub enum ProgramError {
         /// Its build id, or "unknown".
         found: String,
         /// Our build id.
-        expected: &'static str,
+        expected: String,
     },
     /// A program beside this one could not be started.
     #[error("{program} cannot be started: build it again with `make build`")]

@@ -55,6 +55,8 @@ pub use logging::{LogOptions, start_logging};
 pub use output::{Output, OutputOptions, note};
 pub use progress::{Progress, Unit};
 pub use shutdown::Shutdown;
-pub use siblings::{BUILD_ID, VERSION, build_id, check_build, sibling};
+pub use siblings::{
+    BUILD_ID, VERSION, become_sibling, build_id, check_build, check_predecessor, sibling,
+};
 pub use terminal::{Paint, paint};
 pub use waiting::{Waiting, waiting};

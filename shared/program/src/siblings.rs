@@ -1,10 +1,11 @@
 //! Programs that were built together find and recognise each other.
 
 use std::env;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::ProgramError;
+use crate::{Exit, ProgramError};
 
 /// Names the sources that all programs of this build were made of (16 hexadecimal digits; see `build.rs`).
 pub const BUILD_ID: &str = env!("MURMUR_BUILD_ID");
@@ -54,8 +55,52 @@ pub fn check_build(program: &Path) -> Result<(), ProgramError> {
         other => Err(ProgramError::SiblingDiffers {
             program: program.to_owned(),
             found: other.unwrap_or("unknown").to_owned(),
-            expected: BUILD_ID,
+            expected: BUILD_ID.to_owned(),
         }),
+    }
+}
+
+/// Carries our build id to the sibling that takes our place.
+const BUILD_VARIABLE: &str = "MURMUR_BUILD";
+
+/// Replaces this process by the program `name` beside it, with the same arguments: the same process for whoever waits for it or
+/// signals it. So a program whose quick commands should not load a large library leaves the others to a second executable.
+///
+/// # Errors
+/// It is not there, or cannot be started. On success this does not return (where processes cannot be
+/// replaced, it returns how the other one ended).
+pub fn become_sibling(name: &str) -> Result<Exit, ProgramError> {
+    let program = sibling(name)?;
+    let mut command = Command::new(&program);
+    command.args(env::args_os().skip(1)).env(BUILD_VARIABLE, BUILD_ID);
+    replace_by(command).map_err(|source| ProgramError::SiblingBroken { program, source })
+}
+
+#[cfg(unix)]
+fn replace_by(mut command: Command) -> io::Result<Exit> {
+    use std::os::unix::process::CommandExt as _;
+    Err(command.exec())
+}
+
+#[cfg(not(unix))]
+fn replace_by(mut command: Command) -> io::Result<Exit> {
+    let status = command.status()?;
+    std::process::exit(status.code().unwrap_or_else(|| Exit::Failure.code().into()))
+}
+
+/// Refuses to take the place of a program that was built from other sources; for the executable that
+/// [`become_sibling`] starts. One that was started by hand is nobody's successor.
+///
+/// # Errors
+/// The caller's build id is not ours.
+pub fn check_predecessor() -> Result<(), ProgramError> {
+    match env::var(BUILD_VARIABLE) {
+        Ok(found) if found != BUILD_ID => Err(ProgramError::SiblingDiffers {
+            program: env::args_os().next().unwrap_or_default().into(),
+            found: BUILD_ID.to_owned(),
+            expected: found,
+        }),
+        _ => Ok(()),
     }
 }
 
