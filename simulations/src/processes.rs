@@ -8,13 +8,14 @@ mod place;
 mod report_json;
 mod swarm;
 mod terms;
+mod timing;
 mod told;
 mod tool;
 
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::Context as _;
-use learning::people;
+use learning::people::{self, Person};
 use program::{Exit, Output, Shutdown, note};
 
 use self::{place::Place, terms::Terms, tool::Tool};
@@ -40,6 +41,12 @@ pub struct Options {
     /// Versions to issue
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
+    /// So many nodes; where there are fewer people, several nodes have the chats of one
+    #[arg(long, value_parser = clap::value_parser!(u16).range(8..=64))]
+    nodes: Option<u16>,
+    /// Only run the rounds, kill nobody, and say where the time of a round went
+    #[arg(long)]
+    timing: bool,
 }
 
 /// Runs the command.
@@ -53,9 +60,10 @@ pub fn run(options: Options, output: Output) -> anyhow::Result<Exit> {
     let people = people::read_people(&options.people).context(
         "the demo needs its people: run it in the repository's folder, or name them with --people",
     )?;
+    let people = options.nodes.map_or_else(|| people.clone(), |nodes| repeat(&people, nodes));
     let place = Place::prepare(&options.folder, &options.model, &options.gate)?;
     note(format!(
-        "{} people, one node each, in {}. Their policy is \"none\", typed in full: eight nodes are too few for a meaningful privacy guarantee.",
+        "{} nodes, one for each person, in {}. Their policy is \"none\", typed in full: so few nodes are too few for a meaningful privacy guarantee.",
         people.len(),
         place.root.display()
     ));
@@ -63,11 +71,25 @@ pub fn run(options: Options, output: Output) -> anyhow::Result<Exit> {
         .map_err(learning::LearningError::from)
         .context("the base model cannot be loaded")?;
     let terms = Terms::for_this_machine(&model, &people, options.rounds)?;
-    let lived = swarm::live(&tool, &place, &people, &terms)?;
+    let lived = swarm::live(&tool, &place, &people, &terms, !options.timing)?;
+    if options.timing {
+        output.answer(&lived.timing.value(), |_| lived.timing.told())?;
+        return Ok(Exit::Success);
+    }
     let figures = measure::measure(&tool, &place, &people, &model, &terms, lived, began)?;
     report_json::write(&place, &figures)?;
     page::write(&place, &figures)?;
     let answer = report_json::value(&figures);
     output.answer(&answer, |_| told::summary(&place, &figures))?;
     Ok(Exit::Success)
+}
+
+/// So many people: the same ones again and again, under other names.
+fn repeat(people: &[Person], nodes: u16) -> Vec<Person> {
+    let again = people.iter().cycle().take(nodes.into()).cloned().enumerate();
+    let named = again.map(|(place, person)| match place / people.len() {
+        0 => person,
+        more => Person { name: format!("{}-{}", person.name, more + 1), ..person },
+    });
+    named.collect()
 }

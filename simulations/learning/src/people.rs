@@ -24,6 +24,7 @@ struct Description {
 }
 
 /// One person with scrubbed conversations. `Debug` is left out: they are somebody's own words.
+#[derive(Clone)]
 pub struct Person {
     /// What to call them.
     pub name: String,

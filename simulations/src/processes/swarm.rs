@@ -16,6 +16,7 @@ use super::{
     children::Running,
     place::Place,
     terms::Terms,
+    timing::{Timing, cpu_of},
     tool::{Tool, for_each_at_once},
 };
 
@@ -34,6 +35,8 @@ pub struct Lived {
     pub killed: Vec<Killed>,
     /// Bytes that a killed program had sent and received, by person: its status starts anew.
     pub lost_traffic: BTreeMap<String, (u64, u64)>,
+    /// Where the time of the rounds went.
+    pub timing: Timing,
 }
 
 /// A node that got SIGKILL after its shares and before its contribution.
@@ -69,11 +72,17 @@ struct CoordinatorStatus {
     events: Vec<String>,
 }
 
-/// Sets everything up, runs the rounds, kills one node once, and ends everything in order.
+/// Sets everything up, runs the rounds, kills one node once if asked to, and ends everything in order.
 ///
 /// # Errors
 /// If a program fails, or no version comes for five minutes.
-pub fn live(tool: &Tool, place: &Place, people: &[Person], terms: &Terms) -> anyhow::Result<Lived> {
+pub fn live(
+    tool: &Tool,
+    place: &Place,
+    people: &[Person],
+    terms: &Terms,
+    kills: bool,
+) -> anyhow::Result<Lived> {
     let coordinator = start_coordinator(tool, place, terms, people.len())?;
     set_up_nodes(tool, place, people)?;
     let began = Instant::now();
@@ -90,14 +99,16 @@ pub fn live(tool: &Tool, place: &Place, people: &[Person], terms: &Terms) -> any
         lost_traffic: BTreeMap::new(),
         bar: Progress::new("swarm", terms.rounds.into(), Unit::Count("versions")),
         told: Vec::new(),
+        kills,
+        timing: Timing::new(),
     };
     watch.until_version(terms.rounds.into())?;
     let rounds_took = began.elapsed();
     watch.until_adopted(terms.rounds.into())?;
-    let Watch { nodes, killed, lost_traffic, bar, .. } = watch;
+    let Watch { nodes, killed, lost_traffic, bar, timing, .. } = watch;
     bar.finish();
     for_each_stop(nodes);
-    Ok(Lived { rounds_took, killed, lost_traffic })
+    Ok(Lived { rounds_took, killed, lost_traffic, timing })
 }
 
 fn for_each_stop(nodes: BTreeMap<String, Running>) {
@@ -177,17 +188,29 @@ struct Watch<'a> {
     lost_traffic: BTreeMap<String, (u64, u64)>,
     bar: Progress,
     told: Vec<String>,
+    /// Whether one node is to be killed.
+    kills: bool,
+    timing: Timing,
 }
 
 impl Watch<'_> {
     /// Waits until the coordinator has ended after its last version.
     fn until_version(&mut self, last: u64) -> anyhow::Result<()> {
         let (mut newest, mut since) = (0, Instant::now());
+        let mut of_coordinator = None;
         loop {
             self.tool.go_on()?;
             self.check_nodes()?;
             let status: CoordinatorStatus = read(&self.place.coordinator());
             self.tell(&status);
+            // The coordinator ends with its last version, and is not asked any more then.
+            of_coordinator = cpu_of(self.coordinator.process()).or(of_coordinator);
+            let nodes = &self.nodes;
+            let of_nodes = || nodes.values().map(|node| cpu_of(node.process())).sum();
+            let of_all = || Option::<Duration>::zip(of_nodes(), of_coordinator);
+            self.timing.look(status.version, &status.waits_for, || {
+                of_all().map(|(nodes, coordinator)| nodes + coordinator)
+            });
             if status.version > newest {
                 (newest, since) = (status.version, Instant::now());
                 self.bring_back(newest)?;
@@ -209,7 +232,7 @@ impl Watch<'_> {
                     self.log("coordinator")
                 );
             }
-            if self.killed.is_empty() && newest >= 1 && newest + 2 <= last {
+            if self.kills && self.killed.is_empty() && newest >= 1 && newest + 2 <= last {
                 self.kill_between()?;
             }
             std::thread::sleep(LOOK);

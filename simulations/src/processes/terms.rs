@@ -52,10 +52,10 @@ impl Terms {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let took = rehearse(model, people)?;
         let at_once = people.len().div_ceil(cores) as f64;
-        // Twice as long: other programs run too, and a late node would miss the round.
-        let train_s = (took.as_secs_f64() * at_once * 2.0).ceil().max(2.0) as u64;
+        // A little longer: other programs run too. Later rounds find out how long it takes.
+        let train_s = (took.as_secs_f64() * at_once * 1.25).ceil().max(1.0) as u64;
         note(format!(
-            "one local training takes {} here; rounds leave {train_s} s for it",
+            "one local training takes {} here; the first round leaves {train_s} s for it",
             human::duration(took)
         ));
         Ok(Self { training: TRAINING, mechanism: MECHANISM, rounds, train_s })
@@ -72,7 +72,7 @@ impl Terms {
              [adapter]\nkind = \"ffa-lora\"\nrank = {RANK}\nalpha = {alpha}\ntargets = [\"q\", \"v\", \"o\"]\n\n\
              [round]\nmembers_min = {nodes}\npause_s = 0.2\n\n\
              [windows]\ntrain_s = {train_s}\nadvertise_s = 1\nshares_s = 8\nconsistency_s = 8\n\
-             contribute_s = 3\nsurvivors_s = 8\nreveal_s = 8\n\n\
+             contribute_s = 1\nsurvivors_s = 8\nreveal_s = 8\n\n\
              [training]\nsteps = {steps}\nbatch = {batch}\nsequence = {sequence}\n\
              optimizer = {{ adamw = {{ weight_decay = 0.0 }} }}\nlearning_rate = {rate:?}\nprecision = \"f32\"\n\n\
              [server]\nrule = \"fedavg\"\nlearning_rate = {server:?}\n\n\

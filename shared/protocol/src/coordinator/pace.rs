@@ -40,10 +40,10 @@ impl Pace {
     }
 
     /// Everybody answered: the window moves a quarter of the way towards twice what it took. How long
-    /// nodes took in a window of random instants says nothing: it moves back towards its first
-    /// setting.
+    /// nodes took in the window of contributions says nothing, since they leave at random instants: it moves back
+    /// towards its first setting.
     pub fn complete(&mut self, phase: Phase, opened: Time, now: Time) {
-        if matches!(phase, Phase::Train | Phase::Contribute) {
+        if matches!(phase, Phase::Contribute) {
             let (first, next) = self.slot(phase);
             *next -= (*next - first) / 4;
             return;
@@ -52,6 +52,25 @@ impl Pace {
         let (first, next) = self.slot(phase);
         let target = took.saturating_mul(2).max(first / SHRINK_LIMIT);
         *next = next.saturating_sub(*next / 4).saturating_add(target / 4).max(1);
+    }
+
+    /// Everybody has advertised. When a node that was ready in time does so is drawn and says nothing. But whoever was not
+    /// ready when the training window ended draws from a window that begins later, and so may come after that of the
+    /// others: then the training window was too short by about as much. Where nobody did, it is shortened by an eighth, to find
+    /// out how long training takes without asking anybody. Late nodes cost no round: they are waited for
+    /// as long again as the window to advertise takes ([`super::recruiting`]).
+    pub fn advertised(&mut self, plan: &Windows, opened: Time, now: Time) {
+        let took = u32::try_from(now.since(opened)).unwrap_or(u32::MAX);
+        let in_time = plan.train_ms.saturating_add(plan.advertise_ms);
+        let late = took.saturating_sub(in_time);
+        // On the way a message takes its time, too.
+        if late > plan.advertise_ms / 4 {
+            let limit = self.first.train_ms.saturating_mul(RANDOM_GROWTH_LIMIT);
+            self.next.train_ms = plan.train_ms.saturating_add(late).min(limit);
+        } else {
+            let least = self.first.train_ms / SHRINK_LIMIT;
+            self.next.train_ms = (plan.train_ms - plan.train_ms / 8).max(least);
+        }
     }
 
     /// Somebody was missing when the window closed: half as long again next time.
@@ -106,13 +125,36 @@ mod tests {
     fn windows_of_random_instants_grow_little_and_come_back() {
         let mut pace = pace();
         pace.complete(Phase::Contribute, Time(0), Time(1));
-        pace.complete(Phase::Train, Time(0), Time(1));
-        assert_eq!((pace.windows().contribute_ms, pace.windows().train_ms), (1000, 1000));
-        pace.incomplete(Phase::Train);
-        assert_eq!(pace.windows().train_ms, 1500);
+        assert_eq!(pace.windows().contribute_ms, 1000);
+        pace.incomplete(Phase::Contribute);
+        assert_eq!(pace.windows().contribute_ms, 1500);
+        (0..50).for_each(|_| pace.incomplete(Phase::Contribute));
+        assert_eq!(pace.windows().contribute_ms, 3000);
+        (0..50).for_each(|_| pace.complete(Phase::Contribute, Time(0), Time(1)));
+        assert!(pace.windows().contribute_ms <= 1003, "{:?}", pace.windows());
+    }
+
+    /// Nodes that take `training_ms` advertise at the last instant that they may draw.
+    fn train(pace: &mut Pace, training_ms: u32) -> bool {
+        let plan = pace.windows();
+        let ready = training_ms.max(plan.train_ms);
+        pace.advertised(&plan, Time(0), Time(0) + (ready + plan.advertise_ms + 20));
+        training_ms > plan.train_ms
+    }
+
+    #[test]
+    fn the_training_window_finds_out_how_long_training_takes() {
+        let mut pace = pace();
+        let late = (0..40).filter(|_| train(&mut pace, 600)).count();
+        let settled = pace.windows().train_ms;
+        assert!((300..=700).contains(&settled), "{settled} ms for a training of 600 ms");
+        assert!(late > 0, "it is never tried whether less would do");
+        // Whatever happens, it stays near what the operator has set.
+        (0..40).for_each(|_| drop(train(&mut pace, 1)));
+        assert_eq!(pace.windows().train_ms, 250);
+        (0..40).for_each(|_| drop(train(&mut pace, 60_000)));
+        assert_eq!(pace.windows().train_ms, 3000);
         (0..50).for_each(|_| pace.incomplete(Phase::Train));
         assert_eq!(pace.windows().train_ms, 3000);
-        (0..50).for_each(|_| pace.complete(Phase::Train, Time(0), Time(1)));
-        assert!(pace.windows().train_ms <= 1003, "{:?}", pace.windows());
     }
 }

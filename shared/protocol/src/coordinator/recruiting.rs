@@ -33,9 +33,10 @@ impl Recruiting {
         effects: &mut Vec<Effect>,
     ) -> Self {
         let windows = &terms.plan().windows;
-        // A node may advertise at the very end of its window, which opens when the plan arrives; half
-        // a shares window is left for the way there and back.
-        let closes = now + windows.train_ms + windows.advertise_ms + windows.shares_ms / 2;
+        // A node may advertise at the very end of its window, which opens when the plan arrives, and a late
+        // one at the end of a window of its own; half a shares window is left for the way there and back.
+        let advertising = windows.advertise_ms.saturating_mul(2);
+        let closes = now + windows.train_ms + advertising + windows.shares_ms / 2;
         effects.push(Effect::Wake(closes));
         Self { terms, transcript, advertised: BTreeMap::new(), opened: now, closes }
     }
@@ -139,7 +140,7 @@ impl Recruiting {
         let advertised = self.choose(context);
         let Self { terms, mut transcript, opened, .. } = self;
         match everybody {
-            true => context.pace.complete(pace::Phase::Train, opened, context.now),
+            true => context.pace.advertised(&terms.plan().windows, opened, context.now),
             false => context.pace.incomplete(pace::Phase::Train),
         }
         let size = advertised.len();
