@@ -6,6 +6,7 @@
 //! one_device model FOLDER                             random weights of SmolLM-135M's shape, f32
 //! one_device generate FOLDER float32|bfloat16 THREADS greedy, 32 tokens read, 128 said
 //! one_device train FOLDER float32|bfloat16 THREADS    LoRA of rank 8 on q and v, AdamW, 4 × 256 tokens a step
+//! one_device limits THREADS                           what the machine can do: f32 products, reading of memory
 //! ```
 
 use std::ops::ControlFlow;
@@ -123,6 +124,35 @@ fn train(model: &LanguageModel, precision: Precision, threads: usize) -> Result<
         "threads": threads,
         "losses": [loss.first, loss.last],
     }))
+}
+
+fn limits(threads: usize) -> Result<Value> {
+    let rates = (0..REPETITIONS).map(|_| model::matmul_peak(threads));
+    let rates = rates.collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({
+        "threads": threads,
+        "gflops_per_second": rates.into_iter().fold(0.0, f64::max) / 1e9,
+        "gigabytes_per_second": reading(threads) / 1e9,
+    }))
+}
+
+/// Bytes a second that `threads` threads together read from memory: the best of several walks through 1 GiB.
+fn reading(threads: usize) -> f64 {
+    let numbers: Vec<u64> = (0..1 << 27).collect();
+    let share = numbers.len().div_ceil(threads.max(1));
+    let walk = || {
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            for part in numbers.chunks(share) {
+                scope.spawn(move || {
+                    let sum = part.iter().fold(0u64, |sum, number| sum.wrapping_add(*number));
+                    std::hint::black_box(sum);
+                });
+            }
+        });
+        (8 * numbers.len()) as f64 / began.elapsed().as_secs_f64()
+    };
+    (0..2 * REPETITIONS).map(|_| walk()).fold(0.0, f64::max)
 }
 
 fn load(folder: &str, precision: &str) -> Result<LanguageModel> {

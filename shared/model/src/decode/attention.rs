@@ -5,7 +5,7 @@ use rayon::slice::ParallelSliceMut;
 
 use crate::config::Config;
 use crate::loss::floats;
-use crate::vector::{Kernel, dot, multiply_add, run};
+use crate::vector::{Kernel, dot, exponential, multiply_add, run};
 
 /// Keys (rotated) and values of one block, f32: [key_value_heads][capacity][width] each.
 pub(super) struct Memory {
@@ -82,12 +82,20 @@ impl Kernel for OneHead<'_> {
     fn run<const FUSED: bool>(self) {
         let width = self.query.len();
         let scale = 1.0 / (width as f32).sqrt();
-        let keys = self.keys.chunks_exact(width);
-        let mut shares: Vec<f32> =
-            keys.map(|key| dot::<FUSED, f32>(key, self.query) * scale).collect();
-        let highest = shares.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        shares.iter_mut().for_each(|share| *share = (*share - highest).exp());
-        let sum: f32 = shares.iter().sum();
+        // Plain loops, no closures: a closure is not always inlined, and then not compiled for these instructions.
+        let mut shares = vec![0.0; self.keys.len() / width];
+        let mut highest = f32::NEG_INFINITY;
+        for (share, key) in shares.iter_mut().zip(self.keys.chunks_exact(width)) {
+            *share = dot::<FUSED, f32>(key, self.query) * scale;
+            highest = highest.max(*share);
+        }
+        let mut sum = 0.0;
+        for share in &mut shares {
+            *share = exponential::<FUSED>(*share - highest);
+        }
+        for share in &shares {
+            sum += share;
+        }
         for (value, share) in self.values.chunks_exact(width).zip(&shares) {
             let share = share / sum;
             for (mixed, value) in self.mixed.iter_mut().zip(value) {

@@ -1,5 +1,7 @@
 //! What is done number by number to one row.
 
+use crate::vector::{Kernel, exponential, run};
+
 /// Root-mean-square normalisation (Zhang & Sennrich 2019): input · weight / √(mean of squares + epsilon).
 pub(super) fn normed(input: &[f32], weight: &[f32], epsilon: f64) -> Vec<f32> {
     let squares: f32 = input.iter().map(|value| value * value).sum();
@@ -26,8 +28,22 @@ pub(super) fn rotate(heads: &mut [f32], angles: &[(f32, f32)]) {
 
 /// gate ← silu(gate) · up (Shazeer 2020).
 pub(super) fn open(gate: &mut [f32], up: &[f32]) {
-    for (gate, up) in gate.iter_mut().zip(up) {
-        *gate = *gate / (1.0 + (-*gate).exp()) * up;
+    run(Open { gate, up });
+}
+
+struct Open<'a> {
+    gate: &'a mut [f32],
+    up: &'a [f32],
+}
+
+impl Kernel for Open<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (gate, up) in self.gate.iter_mut().zip(self.up) {
+            *gate = *gate / (1.0 + exponential::<FUSED>(-*gate)) * up;
+        }
     }
 }
 
