@@ -86,7 +86,7 @@ fn pretraining_seedling(bencher: Bencher, threads: usize) {
 
 /// Two optimiser steps of LoRA (rank 8 on q and v), 4 × 256 tokens each.
 ///
-/// bf16 only pays on processors that multiply it natively; on others it takes minutes.
+/// bf16 is faster only on processors that multiply it natively; on others it saves memory.
 #[divan::bench(args = [Precision::F32, Precision::Bf16], sample_count = 3, sample_size = 1)]
 fn fine_tuning_small_llama(bencher: Bencher, precision: Precision) {
     let model = random(&small_llama(), precision);

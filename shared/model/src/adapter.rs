@@ -4,7 +4,7 @@
 //! FFA-LoRA (Sun et al. 2024, arXiv:2403.12313) draws A once and trains B alone, so that the mean of many
 //! updates is the update of the mean. A comes from a 32-byte seed through ChaCha20, the same bits on every machine.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::ModelError;
 use crate::config::{Config, Projection};
@@ -194,23 +194,37 @@ impl Adapter {
 
     /// As f32 tensors beside a model's weights, block by block.
     pub(crate) fn on(&self, transformer: &Transformer) -> Result<Vec<BlockAdapter>, ModelError> {
-        let rank = self.spec.rank;
+        let flat = Tensor::from_slice(&self.to_flat()).to_device(transformer.device());
+        self.over(transformer, &flat)
+    }
+
+    /// The same, of which the trained parts are views of `flat` [parameters].
+    pub(crate) fn over(
+        &self,
+        transformer: &Transformer,
+        flat: &Tensor,
+    ) -> Result<Vec<BlockAdapter>, ModelError> {
+        let (rank, mut next) = (self.spec.rank as i64, 0);
+        let mut view = |rows: i64, columns: i64| {
+            next += rows * columns;
+            flat.narrow(0, next - rows * columns, rows * columns).view([rows, columns])
+        };
         let mut blocks: Vec<BlockAdapter> =
             (0..transformer.depth()).map(|_| BlockAdapter::default()).collect();
-        let matrix = |values: &[f32], rows: usize, columns: usize| {
-            let tensor = Tensor::from_slice(values).view([rows as i64, columns as i64]);
-            tensor.to_device(transformer.device()).to_kind(Kind::Float)
-        };
         for pair in &self.pairs {
-            let fits =
-                transformer.config.projection_shape(pair.projection) == (pair.outputs, pair.inputs);
+            let shape = transformer.config.projection_shape(pair.projection);
+            let fits = shape == (pair.outputs, pair.inputs);
             let block =
                 blocks.get_mut(pair.layer).filter(|_| fits).ok_or(ModelError::AdapterModel)?;
-            block[pair.projection as usize] = Some(LowRank {
-                a: matrix(&pair.a, rank, pair.inputs),
-                b: matrix(&pair.b, pair.outputs, rank),
-                scale: self.spec.scale(),
-            });
+            let (outputs, inputs) = (pair.outputs as i64, pair.inputs as i64);
+            let a = match self.spec.kind {
+                AdapterKind::Lora => view(rank, inputs),
+                AdapterKind::FfaLora => {
+                    Tensor::from_slice(&pair.a).view([rank, inputs]).to_device(flat.device())
+                }
+            };
+            let low_rank = LowRank { a, b: view(outputs, rank), scale: self.spec.scale() };
+            block[pair.projection as usize] = Some(low_rank);
         }
         let complete = self.pairs.len() == self.spec.pairs(&transformer.config).len();
         if complete { Ok(blocks) } else { Err(ModelError::AdapterModel) }

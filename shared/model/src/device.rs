@@ -1,6 +1,7 @@
 //! Where and in which number format a model computes.
 
 use crate::ModelError;
+use crate::multiply::activations;
 
 /// Where tensors live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,12 +12,13 @@ pub enum Device {
     Cuda(usize),
 }
 
-/// The number format of activations and frozen weights. Trained parameters are always f32.
+/// The number format of frozen weights, on CUDA devices of activations too. Trained parameters are always f32, and on a
+/// processor so are activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// IEEE single precision.
     F32,
-    /// bfloat16: half the memory; faster where the processor multiplies it natively.
+    /// bfloat16: half the memory, and generation is faster for it; training where the device multiplies it natively.
     Bf16,
 }
 
@@ -43,6 +45,15 @@ impl Precision {
             Precision::F32 => tch::Kind::Float,
             Precision::Bf16 => tch::Kind::BFloat16,
         }
+    }
+
+    /// A weight in this format; vectors (norms, biases) in that of the activations.
+    pub(crate) fn hold(self, weight: tch::Tensor) -> tch::Tensor {
+        let kind = match weight.dim() {
+            1 => activations(self.kind(), weight.device()),
+            _ => self.kind(),
+        };
+        weight.to_kind(kind)
     }
 
     /// The name in config.json.

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::ModelError;
 use crate::adapter::Adapter;
+use crate::decode::Decoder;
 use crate::loss::floats;
 use crate::model::LanguageModel;
 use crate::random::{short_generator, uniform};
@@ -49,9 +50,10 @@ impl LanguageModel {
         let room = self.config().maximum_positions - prompt.len();
         let speaker = Speaker {
             adapter: adapter.map(|adapter| adapter.on(&self.transformer)).transpose()?,
-            transformer: self.transformer.map(|_, weight| weight),
+            transformer: self.transformer.share(),
             most: recipe.maximum_tokens.min(room),
             ends: self.end_tokens(),
+            threads: resources.threads,
             recipe,
         };
         let mut text = self.tokenizer().inner().decode_stream(true);
@@ -83,6 +85,7 @@ struct Speaker<'a> {
     adapter: Option<Vec<BlockAdapter>>,
     most: usize,
     ends: Vec<u32>,
+    threads: usize,
     recipe: &'a GenerationRecipe,
 }
 
@@ -90,12 +93,13 @@ type Said<'a> = dyn FnMut(u32) -> Result<ControlFlow<()>, ModelError> + 'a;
 
 impl Speaker<'_> {
     fn run(&self, prompt: &[u32], said: &mut Said<'_>) -> Result<Vec<u32>, ModelError> {
-        let mut cache = Cache::new(&self.transformer, 1, prompt.len() + self.most);
+        let capacity = prompt.len() + self.most;
+        let mut reader = Reader::new(self, capacity)?;
         let mut generator = short_generator(self.recipe.seed, 0);
         let mut tokens = Vec::new();
         let mut next = prompt.to_vec();
         while tokens.len() < self.most {
-            let scores = self.scores_after(&next, &mut cache);
+            let scores = reader.scores_after(&next, self);
             let token = choose(&scores, self.recipe, &mut generator);
             if self.ends.contains(&token) {
                 break;
@@ -109,12 +113,51 @@ impl Speaker<'_> {
         Ok(tokens)
     }
 
-    fn scores_after(&self, tokens: &[u32], cache: &mut Cache) -> Vec<f32> {
+    /// The state after the last of some tokens: [1, h].
+    fn read(&self, tokens: &[u32], cache: &mut Cache) -> tch::Tensor {
         let row: Vec<i64> = tokens.iter().map(|&token| i64::from(token)).collect();
         let row = tch::Tensor::from_slice(&row).unsqueeze(0).to_device(self.transformer.device());
         let hidden = self.transformer.hidden(&row, self.adapter.as_deref(), Some(cache));
-        let last = hidden.select(1, tokens.len() as i64 - 1);
-        floats(&self.transformer.scores(&last))
+        hidden.select(1, tokens.len() as i64 - 1)
+    }
+}
+
+/// What reads tokens.
+enum Reader<'a> {
+    /// A processor: libtorch reads the prompt, our own decoder one token after the other.
+    Decoder(Decoder<'a>),
+    /// Another device: libtorch reads everything.
+    Device(Cache),
+}
+
+impl<'a> Reader<'a> {
+    fn new(speaker: &'a Speaker<'_>, capacity: usize) -> Result<Reader<'a>, ModelError> {
+        let (transformer, adapter) = (&speaker.transformer, speaker.adapter.as_deref());
+        let decoder = Decoder::new(transformer, adapter, capacity, speaker.threads)?;
+        Ok(match decoder {
+            Some(decoder) => Reader::Decoder(decoder),
+            None => Reader::Device(Cache::new(transformer, 1, capacity)),
+        })
+    }
+
+    /// Scores of the token after all that was read, `tokens` last.
+    fn scores_after(&mut self, tokens: &[u32], speaker: &Speaker<'_>) -> Vec<f32> {
+        match self {
+            Reader::Decoder(decoder) if decoder.length() > 0 => {
+                let [token] = tokens else { unreachable!("after the prompt, one token at a time") };
+                decoder.step(*token)
+            }
+            Reader::Decoder(decoder) => {
+                let mut cache = Cache::new(&speaker.transformer, 1, tokens.len());
+                let state = speaker.read(tokens, &mut cache);
+                decoder.take(&cache);
+                decoder.scores(&floats(&state))
+            }
+            Reader::Device(cache) => {
+                let state = speaker.read(tokens, cache);
+                floats(&speaker.transformer.scores(&state))
+            }
+        }
     }
 }
 
@@ -130,47 +173,65 @@ fn check(recipe: &GenerationRecipe) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// One token by its score.
+/// One token by its score; of equal ones, the first.
 fn choose(scores: &[f32], recipe: &GenerationRecipe, generator: &mut ChaCha20Rng) -> u32 {
-    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
-    let by_score =
-        |left: &u32, right: &u32| scores[*right as usize].total_cmp(&scores[*left as usize]);
+    let highest = scores.iter().copied().max_by(f32::total_cmp).unwrap_or(0.0);
     if recipe.temperature == 0.0 {
-        return order.into_iter().min_by(by_score).unwrap_or(0);
+        let place = scores.iter().position(|score| score.total_cmp(&highest).is_eq());
+        return place.unwrap_or(0) as u32;
     }
-    order.sort_by(by_score);
-    let highest = f64::from(scores[order[0] as usize]);
-    let weight =
-        |token: u32| ((f64::from(scores[token as usize]) - highest) / recipe.temperature).exp();
-    let weights: Vec<f64> = order.iter().map(|&token| weight(token)).collect();
-    let kept = kept(&weights, recipe.top_p);
-    let mut left = f64::from(uniform(generator)) * weights[..kept].iter().sum::<f64>();
-    for (&token, weight) in order[..kept].iter().zip(&weights) {
-        left -= weight;
+    let highest = f64::from(highest);
+    let weight = |&score: &f32| ((f64::from(score) - highest) / recipe.temperature).exp();
+    let weights: Vec<f64> = scores.iter().map(weight).collect();
+    let kept = nucleus(&weights, recipe.top_p);
+    let sum: f64 = kept.iter().map(|&token| weights[token as usize]).sum();
+    let mut left = f64::from(uniform(generator)) * sum;
+    for &token in &kept {
+        left -= weights[token as usize];
         if left < 0.0 {
             return token;
         }
     }
-    order[kept - 1]
+    kept[kept.len() - 1]
 }
 
-/// How many of the weights, largest first, are needed for a share of their sum: at least one.
-fn kept(weights: &[f64], share: f64) -> usize {
+/// The places of the fewest weights that together have a share of the sum of all, largest first, at least one.
+///
+/// Only the largest few are sorted, and more of them as long as they are not enough.
+fn nucleus(weights: &[f64], share: f64) -> Vec<u32> {
     let wanted = share * weights.iter().sum::<f64>();
-    let mut sum = 0.0;
-    for (index, weight) in weights.iter().enumerate() {
-        sum += weight;
-        if sum >= wanted {
-            return index + 1;
+    let by_weight = |left: &u32, right: &u32| {
+        let weight = |place: &u32| weights[*place as usize];
+        weight(right).total_cmp(&weight(left)).then(left.cmp(right))
+    };
+    let mut order: Vec<u32> = (0..weights.len() as u32).collect();
+    let (mut sum, mut sorted) = (0.0, 0);
+    while sorted < order.len() {
+        let some = (2 * sorted).max(FIRST_SORTED).min(order.len() - sorted);
+        let rest = &mut order[sorted..];
+        if some < rest.len() {
+            rest.select_nth_unstable_by(some, by_weight);
         }
+        rest[..some].sort_unstable_by(by_weight);
+        for place in sorted..sorted + some {
+            sum += weights[order[place] as usize];
+            if sum >= wanted {
+                order.truncate(place + 1);
+                return order;
+            }
+        }
+        sorted += some;
     }
-    weights.len()
+    order
 }
+
+/// As many tokens are mostly enough.
+const FIRST_SORTED: usize = 256;
 
 #[cfg(test)]
 mod tests {
-    use super::{GenerationRecipe, choose, kept};
-    use crate::random::short_generator;
+    use super::{GenerationRecipe, choose, nucleus};
+    use crate::random::{short_generator, uniform};
 
     fn recipe(temperature: f64, top_p: f64) -> GenerationRecipe {
         GenerationRecipe { temperature, top_p, maximum_tokens: 1, seed: 1 }
@@ -206,9 +267,28 @@ mod tests {
 
     #[test]
     fn at_least_one_is_kept_and_never_too_few() {
-        assert_eq!(kept(&[4.0, 2.0, 1.0, 1.0], 0.01), 1);
-        assert_eq!(kept(&[4.0, 2.0, 1.0, 1.0], 0.5), 1);
-        assert_eq!(kept(&[4.0, 2.0, 1.0, 1.0], 0.51), 2);
-        assert_eq!(kept(&[4.0, 2.0, 1.0, 1.0], 1.0), 4);
+        let weights = [1.0, 4.0, 1.0, 2.0];
+        assert_eq!(nucleus(&weights, 0.01), [1]);
+        assert_eq!(nucleus(&weights, 0.5), [1]);
+        assert_eq!(nucleus(&weights, 0.51), [1, 3]);
+        assert_eq!(nucleus(&weights, 0.8), [1, 3, 0]);
+        assert_eq!(nucleus(&weights, 1.0), [1, 3, 0, 2]);
+    }
+
+    /// With more tokens than are sorted at first, of which many weigh the same.
+    #[test]
+    fn a_nucleus_is_the_start_of_the_sorted_whole() {
+        let mut generator = short_generator(8, 0);
+        let weights: Vec<f64> =
+            (0..5_000).map(|_| (f64::from(uniform(&mut generator)) * 50.0).floor()).collect();
+        let mut order: Vec<u32> = (0..5_000).collect();
+        order.sort_by(|left, right| weights[*right as usize].total_cmp(&weights[*left as usize]));
+        let total: f64 = weights.iter().sum();
+        for share in [0.001, 0.1, 0.5, 0.97, 1.0] {
+            let found = nucleus(&weights, share);
+            assert_eq!(found[..], order[..found.len()], "{share}");
+            let sum = |places: &[u32]| -> f64 { places.iter().map(|&p| weights[p as usize]).sum() };
+            assert!(sum(&found) >= share * total && sum(&found[..found.len() - 1]) < share * total);
+        }
     }
 }

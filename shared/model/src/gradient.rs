@@ -1,4 +1,5 @@
-//! One batch → gradients, block by block.
+//! One batch → gradients of every weight, block by block: what pre-training needs. (An adapter's gradients are computed in
+//! closed form, without a graph: `fine_tuning`.)
 //!
 //! Each block's graph ends at its input, and the way back walks from block to block. Nothing is computed twice;
 //! memory of a block is free as soon as the way back has passed it; and between any two blocks the work can stop.
@@ -9,7 +10,7 @@ use crate::ModelError;
 use crate::config::Config;
 use crate::loss::loss_and_gradient;
 use crate::stop::StopToken;
-use crate::transformer::{BlockAdapter, Rotation, Transformer};
+use crate::transformer::{Rotation, Transformer};
 
 /// Some rows of a batch. `tokens`, `targets`: [b, t], i64; `weights`: [b, t], f32.
 pub(crate) struct Part {
@@ -18,35 +19,25 @@ pub(crate) struct Part {
     pub(crate) weights: Tensor,
 }
 
-/// What is trained.
-#[derive(Clone, Copy)]
-pub(crate) enum Trained<'a> {
-    /// An adapter over frozen weights.
-    Adapter(&'a [BlockAdapter]),
-    /// Every weight of the model.
-    Everything,
-}
-
 /// A block's input and output, joined by the block's graph.
 struct Segment {
     input: Tensor,
     output: Tensor,
 }
 
-/// Adds the gradient of one part to what is trained; returns the part's weighted sum of losses.
+/// Adds the gradient of one part to every weight's; returns the part's weighted sum of losses.
 pub(crate) fn accumulate(
     model: &Transformer,
-    trained: Trained,
     part: &Part,
     stop: &StopToken,
 ) -> Result<f64, ModelError> {
     let rotation = model.rotation(0, part.tokens.size()[1]);
     let embedded = model.embed(&part.tokens);
-    let mut segments = forward(model, trained, &embedded, &rotation, stop)?;
+    let mut segments = forward(model, &embedded, &rotation, stop)?;
     let last = segments.last().map_or(&embedded, |segment| &segment.output);
     let input = last.detach().set_requires_grad(true);
     let normed = model.final_norm(&input);
-    let (loss, gradient) = output_layer(model, trained, &normed, part, stop)?;
+    let (loss, gradient) = output_layer(model, &normed, part, stop)?;
     pull(&normed, &gradient);
     let mut gradient = input.grad();
     while let Some(segment) = segments.pop() {
@@ -54,15 +45,12 @@ pub(crate) fn accumulate(
         pull(&segment.output, &gradient);
         gradient = segment.input.grad();
     }
-    if matches!(trained, Trained::Everything) {
-        pull(&embedded, &gradient);
-    }
+    pull(&embedded, &gradient);
     Ok(loss)
 }
 
 fn forward(
     model: &Transformer,
-    trained: Trained,
     embedded: &Tensor,
     rotation: &Rotation,
     stop: &StopToken,
@@ -71,13 +59,8 @@ fn forward(
     for layer in 0..model.depth() {
         stop.check()?;
         let before = segments.last().map_or(embedded, |segment| &segment.output);
-        let (adapter, needs_gradient) = match trained {
-            Trained::Everything => (None, true),
-            // Nothing below the first block is trained, so the way back ends in it.
-            Trained::Adapter(blocks) => (Some(&blocks[layer]), layer > 0),
-        };
-        let input = before.detach().set_requires_grad(needs_gradient);
-        let output = model.block(layer, &input, rotation, adapter, None);
+        let input = before.detach().set_requires_grad(true);
+        let output = model.block(layer, &input, rotation, None, None);
         segments.push(Segment { input, output });
     }
     Ok(segments)
@@ -86,7 +69,6 @@ fn forward(
 /// The loss, and its gradient with respect to `normed` [b, t, h].
 fn output_layer(
     model: &Transformer,
-    trained: Trained,
     normed: &Tensor,
     part: &Part,
     stop: &StopToken,
@@ -94,21 +76,16 @@ fn output_layer(
     let hidden = normed.detach().view([-1, normed.size()[2]]);
     let (targets, weights) = (part.targets.view(-1), part.weights.view(-1));
     let head = model.head();
-    let mut head_gradient = match trained {
-        Trained::Everything => Some(head.detach().zeros_like()),
-        Trained::Adapter(_) => None,
-    };
+    let mut head_gradient = head.detach().zeros_like();
     let (losses, gradient) = loss_and_gradient(
         &head.detach(),
         &hidden,
         &targets,
         &weights,
-        head_gradient.as_mut(),
+        Some(&mut head_gradient),
         stop,
     )?;
-    if let Some(gradient) = head_gradient {
-        pull(head, &gradient);
-    }
+    pull(head, &head_gradient);
     Ok((losses.sum(Kind::Double).double_value(&[]), gradient.view_as(normed)))
 }
 

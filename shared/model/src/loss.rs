@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor, no_grad};
 
 use crate::ModelError;
+use crate::multiply::{product, product_back};
 use crate::stop::StopToken;
 
 /// Scores held at once: 32 MiB in f32.
@@ -36,7 +37,7 @@ pub(crate) fn loss_and_gradient(
             let rows = hidden.narrow(0, start, count);
             let target = targets.narrow(0, start, count).unsqueeze(1);
             let weight = weights.narrow(0, start, count).unsqueeze(1);
-            let scores = rows.linear(head, None::<Tensor>).to_kind(Kind::Float);
+            let scores = product(&rows, head, None).to_kind(Kind::Float);
             let mut shares = scores.softmax(1, Kind::Float);
             // The highest share is e^highest over the sum: its logarithm gives the sum's without a second exponential.
             let above = scores.amax([1], true) - scores.gather(1, &target, false);
@@ -45,7 +46,7 @@ pub(crate) fn loss_and_gradient(
             let one = Tensor::ones_like(&weight);
             let slope = shares.scatter_add_(1, &target, &-one).g_mul_(&weight);
             let slope = slope.to_kind(hidden.kind());
-            gradients.push(slope.mm(head));
+            gradients.push(product_back(&slope, head, None));
             if let Some(gradient) = head_gradient.as_deref_mut() {
                 let _ = gradient.addmm_(&slope.tr(), &rows);
             }
@@ -66,8 +67,8 @@ pub(crate) fn losses_and_hits(
         for (start, count) in chunks(hidden.size()[0], head.size()[0]) {
             stop.check()?;
             let target = targets.narrow(0, start, count);
-            let scores =
-                hidden.narrow(0, start, count).linear(head, None::<Tensor>).to_kind(Kind::Float);
+            let rows = hidden.narrow(0, start, count);
+            let scores = product(&rows, head, None).to_kind(Kind::Float);
             let chosen = scores.gather(1, &target.unsqueeze(1), false).squeeze_dim(1);
             losses.extend(floats(&(scores.logsumexp([1], false) - chosen)));
             hits.extend(

@@ -75,10 +75,7 @@ impl LanguageModel {
         let mut tensors = BTreeMap::new();
         read_tensors(folder, &config, |name, stored| {
             hash_tensor(&mut hasher, name, stored);
-            tensors.insert(
-                name.to_owned(),
-                stored.to_tensor().to_kind(precision.kind()).to_device(device),
-            );
+            tensors.insert(name.to_owned(), precision.hold(stored.to_tensor().to_device(device)));
         })?;
         let transformer = Transformer::from_tensors(config, tensors);
         Ok(LanguageModel { transformer, tokenizer, hash: *hasher.finalize().as_bytes(), files })

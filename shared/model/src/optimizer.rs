@@ -101,11 +101,6 @@ impl Training {
         Training { rule, means: zeros(first), squares: zeros(second), parameters, steps: 0 }
     }
 
-    /// The trained parameters.
-    pub(crate) fn parameters(&self) -> &[Tensor] {
-        &self.parameters
-    }
-
     /// Takes one step with the gradients gathered since the last one, then clears them.
     ///
     /// `factor` scales the step size (a schedule); gradients longer than `longest` in L2 are shortened to it.
@@ -170,7 +165,7 @@ impl Training {
 }
 
 /// Scales all gradients together so that their joint L2 norm is at most `longest`.
-fn shorten(gradients: &[Tensor], longest: f64) {
+pub(crate) fn shorten(gradients: &[Tensor], longest: f64) {
     let squares: Vec<Tensor> =
         gradients.iter().map(|gradient| gradient.square().sum(None::<tch::Kind>)).collect();
     let length = Tensor::stack(&squares, 0).sum(None::<tch::Kind>).double_value(&[]).sqrt();

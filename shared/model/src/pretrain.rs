@@ -13,7 +13,7 @@ use tch::{Kind, Tensor};
 use crate::ModelError;
 use crate::config::Config;
 use crate::device::{Device, Precision};
-use crate::gradient::{Part, Trained, accumulate, rows_a_part};
+use crate::gradient::{Part, accumulate, rows_a_part};
 use crate::loss::losses_and_hits;
 use crate::model::LanguageModel;
 use crate::muon::Muon;
@@ -169,7 +169,7 @@ impl Pretraining {
             let share = 1.0 / (batch * length) as f64;
             let weights = Tensor::full(targets.size(), share, (Kind::Float, targets.device()));
             let part = Part { tokens, targets, weights };
-            loss += accumulate(&self.model, Trained::Everything, &part, stop)?;
+            loss += accumulate(&self.model, &part, stop)?;
         }
         Ok(loss)
     }

@@ -4,20 +4,23 @@
 //! recipe and the machine; it does not depend on how much there is to learn from (design promise 1): few
 //! conversations come round again, padded positions are computed like all others.
 
+use std::sync::Mutex;
+
 use tch::{Kind, Tensor};
 
 use crate::ModelError;
 use crate::adapter::{Adapter, AdapterKind};
 use crate::config::Config;
 use crate::device::Precision;
-use crate::gradient::{Part, Trained, accumulate, rows_a_part};
+use crate::fine_tuning::Pass;
+use crate::gradient::{Part, rows_a_part};
 use crate::loss::floats;
 use crate::model::LanguageModel;
-use crate::optimizer::{Optimizer, Training};
+use crate::optimizer::{Optimizer, Training, shorten};
 use crate::sampling::{Row, Rows};
 use crate::stop::StopToken;
-use crate::threads::on_own_thread;
-use crate::transformer::{BlockAdapter, Transformer};
+use crate::threads::{on_own_thread, on_own_threads};
+use crate::transformer::{BlockAdapter, LowRank, Transformer};
 
 /// A conversation as the model takes it: (role, text) of each message.
 pub type Messages<'a> = Vec<(&'a str, &'a str)>;
@@ -46,7 +49,7 @@ pub struct TrainingRecipe {
 /// What the device grants a training.
 #[derive(Clone, Debug)]
 pub struct Resources {
-    /// Most threads that libtorch may use.
+    /// Most threads that the work may use.
     pub threads: usize,
     /// Ends the training within a second.
     pub stop: StopToken,
@@ -101,7 +104,8 @@ impl std::fmt::Debug for LocalLoss {
 impl LanguageModel {
     /// Trains an adapter on conversations, on a thread of its own; waits for it.
     ///
-    /// The same model, adapter, conversations, recipe and number of threads give the same update on one machine.
+    /// The same model, adapter, conversations and recipe give the same update on one machine, whatever the number of
+    /// threads as long as each has a part of the batch to itself.
     pub fn train(
         &self,
         adapter: &Adapter,
@@ -111,116 +115,161 @@ impl LanguageModel {
         progress: &mut (dyn FnMut(TrainingProgress) + Send),
     ) -> Result<(Update, LocalLoss), ModelError> {
         check(recipe, self.config())?;
-        let transformer = self.transformer.map(|_, weight| weight.to_kind(recipe.precision.kind()));
-        let leaves = Leaves::of(adapter, &transformer)?;
-        let local = LocalTraining { transformer, leaves, recipe, stop: &resources.stop };
+        let local = LocalTraining::new(self, adapter, recipe, resources)?;
         let tokenizer = self.tokenizer();
-        let (flat, loss) = on_own_thread("training", resources.threads, move || {
-            let rows = Rows::new(conversations, recipe, tokenizer, local.stop)?;
-            local.run(rows, progress)
-        })?;
-        let start = adapter.to_flat();
-        let values = flat.iter().zip(&start).map(|(end, start)| end - start).collect();
-        Ok((Update { values }, loss))
+        on_own_thread("training", resources.threads, move || {
+            let rows = Rows::new(conversations, recipe, tokenizer, &resources.stop)?;
+            tch::no_grad(|| local.run(rows, progress))
+        })
     }
 }
 
-/// An adapter's tensors; those that are trained require gradients.
-struct Leaves {
-    blocks: Vec<BlockAdapter>,
-    /// In the fixed order of trained parameters.
-    trained: Vec<Tensor>,
-}
-
-impl Leaves {
-    fn of(adapter: &Adapter, transformer: &Transformer) -> Result<Leaves, ModelError> {
-        let mut blocks = adapter.on(transformer)?;
-        let mut trained = Vec::new();
-        for low_rank in blocks.iter_mut().flatten().flatten() {
-            if adapter.spec().kind == AdapterKind::Lora {
-                low_rank.a = low_rank.a.set_requires_grad(true);
-                trained.push(low_rank.a.shallow_clone());
-            }
-            low_rank.b = low_rank.b.set_requires_grad(true);
-            trained.push(low_rank.b.shallow_clone());
-        }
-        Ok(Leaves { blocks, trained })
-    }
-}
-
+/// A model with an adapter under way.
 struct LocalTraining<'a> {
     transformer: Transformer,
-    leaves: Leaves,
+    adapter: &'a Adapter,
+    /// The trained parameters, [1, parameters].
+    parameters: Tensor,
+    /// The same, as pairs.
+    pairs: Vec<BlockAdapter>,
     recipe: &'a TrainingRecipe,
-    stop: &'a StopToken,
+    resources: &'a Resources,
 }
 
-impl LocalTraining<'_> {
-    /// All steps; returns the trained parameters, flat.
+impl<'a> LocalTraining<'a> {
+    fn new(
+        model: &LanguageModel,
+        adapter: &'a Adapter,
+        recipe: &'a TrainingRecipe,
+        resources: &'a Resources,
+    ) -> Result<LocalTraining<'a>, ModelError> {
+        let transformer = model.transformer.held_in(recipe.precision);
+        let start = Tensor::from_slice(&adapter.to_flat()).to_device(transformer.device());
+        let parameters = start.unsqueeze(0);
+        let pairs = adapter.over(&transformer, &parameters.select(0, 0))?;
+        Ok(LocalTraining { transformer, adapter, parameters, pairs, recipe, resources })
+    }
+
+    /// All steps; returns how far the trained parameters moved.
     fn run(
         self,
         mut rows: Rows,
         progress: &mut (dyn FnMut(TrainingProgress) + Send),
-    ) -> Result<(Vec<f32>, LocalLoss), ModelError> {
+    ) -> Result<(Update, LocalLoss), ModelError> {
         let steps = self.recipe.steps;
-        let trained = self.leaves.trained.iter().map(Tensor::shallow_clone).collect();
-        let mut optimizer = Training::new(self.recipe.optimizer, trained);
+        let mut optimizer =
+            Training::new(self.recipe.optimizer, vec![self.parameters.shallow_clone()]);
         let mut losses = LocalLoss { first: 0.0, last: 0.0 };
         for step in 1..=steps {
-            losses.last = self.batch(&mut rows)?;
+            let (loss, gradient) = self.batch(&mut rows)?;
+            losses.last = loss;
             if step == 1 {
-                losses.first = losses.last;
+                losses.first = loss;
             }
-            if !losses.last.is_finite() {
+            if !loss.is_finite() {
                 return Err(ModelError::Diverged { step });
             }
-            optimizer.step(1.0, self.recipe.max_gradient_norm);
+            let gradients = [gradient.unsqueeze(0)];
+            if let Some(longest) = self.recipe.max_gradient_norm {
+                shorten(&gradients, longest);
+            }
+            optimizer.apply(&gradients, 1.0);
             progress(TrainingProgress { step, steps });
         }
-        let flat: Vec<f32> = optimizer.parameters().iter().flat_map(floats).collect();
-        match flat.iter().any(|value| !value.is_finite()) {
-            true => Err(ModelError::Diverged { step: steps }),
-            false => Ok((flat, losses)),
+        let end = floats(&self.parameters);
+        if end.iter().any(|value| !value.is_finite()) {
+            return Err(ModelError::Diverged { step: steps });
         }
+        let start = self.adapter.to_flat();
+        let values = end.iter().zip(&start).map(|(end, start)| end - start).collect();
+        Ok((Update { values }, losses))
     }
 
-    /// Gradient of one batch, part by part; returns its mean loss over trained tokens.
-    fn batch(&self, rows: &mut Rows) -> Result<f64, ModelError> {
-        let (batch, length) = (self.recipe.batch, self.recipe.sequence_length);
-        let mut tokens = Vec::with_capacity(batch * length);
-        let mut targets = Vec::with_capacity(batch * length);
-        let mut trained = Vec::with_capacity(batch * length);
-        for _ in 0..batch {
-            let row: &Row = rows.next();
-            tokens.extend_from_slice(&row.tokens);
-            targets.extend_from_slice(&row.targets);
-            trained.extend_from_slice(&row.trained);
+    /// Mean loss of one batch over trained tokens, and its gradient [parameters].
+    ///
+    /// Threads take part after part, each with one libtorch thread (two threads on one multiplication wait for each
+    /// other on a busy machine). Parts are added in their order, so that the sum does not depend on who took which.
+    fn batch(&self, rows: &mut Rows) -> Result<(f64, Tensor), ModelError> {
+        let parts = parts(rows, self.recipe, &self.transformer);
+        let threads = self.resources.threads.max(1);
+        let workers = threads.min(parts.len());
+        let queue = Mutex::new(parts.into_iter().enumerate());
+        let shares = (0..workers).map(|_| (self.transformer.share(), share(&self.pairs))).collect();
+        let (adapter, stop) = (self.adapter, &self.resources.stop);
+        let found = on_own_threads("training", threads / workers, shares, |(model, pairs)| {
+            let mut found = Vec::new();
+            loop {
+                let next = queue.lock().expect("nothing panics with the queue in hand").next();
+                let Some((index, part)) = next else { return Ok(found) };
+                let (loss, gradient) = gradient_of(&part, &model, adapter, &pairs, stop)?;
+                found.push((index, loss, gradient));
+            }
+        })?;
+        let mut found: Vec<(usize, f64, Tensor)> = found.into_iter().flatten().collect();
+        found.sort_by_key(|(index, ..)| *index);
+        let mut sum = (0.0, Tensor::zeros_like(&self.parameters).squeeze_dim(0));
+        for (_, loss, gradient) in found {
+            sum.0 += loss;
+            let _ = sum.1.g_add_(&gradient);
         }
-        let share = 1.0 / trained.iter().filter(|&&trained| trained).count() as f32;
-        let weights: Vec<f32> =
-            trained.iter().map(|&trained| if trained { share } else { 0.0 }).collect();
-        let rows_a_part = rows_a_part(&self.transformer.config, batch, length);
-        let mut loss = 0.0;
-        for start in (0..batch).step_by(rows_a_part) {
-            let count = rows_a_part.min(batch - start);
-            let cut = start * length..(start + count) * length;
-            let device = self.transformer.device();
-            let shaped =
-                |tensor: Tensor| tensor.view([count as i64, length as i64]).to_device(device);
-            let part = Part {
-                tokens: shaped(Tensor::from_slice(&tokens[cut.clone()])),
-                targets: shaped(Tensor::from_slice(&targets[cut.clone()])),
-                weights: shaped(Tensor::from_slice(&weights[cut])).to_kind(Kind::Float),
-            };
-            loss += accumulate(
-                &self.transformer,
-                Trained::Adapter(&self.leaves.blocks),
-                &part,
-                self.stop,
-            )?;
-        }
-        Ok(loss)
+        Ok(sum)
     }
+}
+
+/// With as many positions a multiplication is at its best; more would only need more memory.
+const GOOD_POSITIONS: usize = 256;
+
+/// Weighted sum of the losses of one part, and its gradient [parameters].
+fn gradient_of(
+    part: &Part,
+    model: &Transformer,
+    adapter: &Adapter,
+    pairs: &[BlockAdapter],
+    stop: &StopToken,
+) -> Result<(f64, Tensor), ModelError> {
+    let count = adapter.spec().parameter_count(&model.config) as i64;
+    let gradient = Tensor::zeros([count], (Kind::Float, model.device()));
+    let gradients = adapter.over(model, &gradient)?;
+    let trains_a = adapter.spec().kind == AdapterKind::Lora;
+    let pass = Pass { model, adapter: pairs, gradients: &gradients, trains_a, stop };
+    Ok((pass.run(part)?, gradient))
+}
+
+/// The rows of one batch, cut into parts that depend on shapes alone.
+fn parts(rows: &mut Rows, recipe: &TrainingRecipe, transformer: &Transformer) -> Vec<Part> {
+    let (batch, length) = (recipe.batch, recipe.sequence_length);
+    let mut tokens = Vec::with_capacity(batch * length);
+    let mut targets = Vec::with_capacity(batch * length);
+    let mut trained = Vec::with_capacity(batch * length);
+    for _ in 0..batch {
+        let row: &Row = rows.next();
+        tokens.extend_from_slice(&row.tokens);
+        targets.extend_from_slice(&row.targets);
+        trained.extend_from_slice(&row.trained);
+    }
+    let share = 1.0 / trained.iter().filter(|&&trained| trained).count() as f32;
+    let weights: Vec<f32> =
+        trained.iter().map(|&trained| if trained { share } else { 0.0 }).collect();
+    let good = (GOOD_POSITIONS / length).max(1);
+    let rows_a_part = rows_a_part(&transformer.config, batch, length).min(good);
+    let part = |start: usize| {
+        let count = rows_a_part.min(batch - start);
+        let cut = start * length..(start + count) * length;
+        let shape = [count as i64, length as i64];
+        let shaped = |tensor: Tensor| tensor.view(shape).to_device(transformer.device());
+        Part {
+            tokens: shaped(Tensor::from_slice(&tokens[cut.clone()])),
+            targets: shaped(Tensor::from_slice(&targets[cut.clone()])),
+            weights: shaped(Tensor::from_slice(&weights[cut])),
+        }
+    };
+    (0..batch).step_by(rows_a_part).map(part).collect()
+}
+
+fn share(pairs: &[BlockAdapter]) -> Vec<BlockAdapter> {
+    let shared =
+        |block: &BlockAdapter| block.each_ref().map(|pair| pair.as_ref().map(LowRank::share));
+    pairs.iter().map(shared).collect()
 }
 
 pub(crate) fn check(recipe: &TrainingRecipe, config: &Config) -> Result<(), ModelError> {

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
 use crate::config::{Config, Llama3Scaling, Projection};
+use crate::device::Precision;
+use crate::multiply::{activations, product};
 
 /// A linear map: weight [outputs, inputs] and perhaps a bias [outputs].
 pub(crate) struct Linear {
@@ -112,9 +114,19 @@ impl Transformer {
         self.embedding.device()
     }
 
-    /// The number format computed in.
+    /// The number format of activations: f32 on a processor, that of the weights elsewhere.
     pub(crate) fn kind(&self) -> Kind {
-        self.embedding.kind()
+        activations(self.embedding.kind(), self.device())
+    }
+
+    /// The same model with its weights held in another format.
+    pub(crate) fn held_in(&self, precision: Precision) -> Transformer {
+        self.map(|_, weight| precision.hold(weight))
+    }
+
+    /// The tokens' vectors [vocabulary, h].
+    pub(crate) fn embedding(&self) -> &Tensor {
+        &self.embedding
     }
 
     /// The output layer's weight [vocabulary, h].
@@ -129,7 +141,7 @@ impl Transformer {
 
     /// Tokens [b, t] → [b, t, h].
     pub(crate) fn embed(&self, tokens: &Tensor) -> Tensor {
-        Tensor::embedding(&self.embedding, tokens, -1, false, false)
+        Tensor::embedding(&self.embedding, tokens, -1, false, false).to_kind(self.kind())
     }
 
     /// One block: [b, t, h] → [b, t, h].
@@ -157,7 +169,7 @@ impl Transformer {
 
     /// Scores of the next token in f32: [.., h] → [.., vocabulary].
     pub(crate) fn scores(&self, normed: &Tensor) -> Tensor {
-        normed.linear(&self.head, None::<Tensor>).to_kind(Kind::Float)
+        product(normed, &self.head, None).to_kind(Kind::Float)
     }
 
     /// All blocks and the last normalisation: [b, t] → [b, t, h].
@@ -253,7 +265,7 @@ impl Block {
         adapter: Option<&BlockAdapter>,
     ) -> Tensor {
         let linear = &self.projections[projection as usize];
-        let base = input.linear(&linear.weight, linear.bias.as_ref());
+        let base = product(input, &linear.weight, linear.bias.as_ref());
         match adapter.and_then(|adapter| adapter[projection as usize].as_ref()) {
             None => base,
             Some(low_rank) => base + low_rank.apply(input),
@@ -264,13 +276,28 @@ impl Block {
 impl LowRank {
     /// scale · B (A x), computed in the format of x.
     fn apply(&self, input: &Tensor) -> Tensor {
-        let a = self.a.to_kind(input.kind());
-        let b = (&self.b * self.scale).to_kind(input.kind());
+        let (a, b) = self.scaled(input.kind());
         input.linear(&a, None::<Tensor>).linear(&b, None::<Tensor>)
+    }
+
+    /// A and scale · B in a format.
+    pub(crate) fn scaled(&self, kind: Kind) -> (Tensor, Tensor) {
+        (self.a.to_kind(kind), (&self.b * self.scale).to_kind(kind))
+    }
+
+    /// The same for another thread; shares memory with this one.
+    pub(crate) fn share(&self) -> LowRank {
+        LowRank { a: self.a.shallow_clone(), b: self.b.shallow_clone(), scale: self.scale }
     }
 }
 
 impl Rotation {
+    /// From cosines and sines [t, 1, width / 2].
+    #[cfg(test)]
+    pub(crate) fn of(cosine: Tensor, sine: Tensor) -> Rotation {
+        Rotation { cosine, sine }
+    }
+
     /// The rotation by the opposite angles: the way back through [`Rotation::apply`].
     pub(crate) fn inverse(&self) -> Rotation {
         Rotation { cosine: self.cosine.shallow_clone(), sine: -&self.sine }
@@ -305,6 +332,17 @@ impl Cache {
         let options = (transformer.kind(), transformer.device());
         let room = || (Tensor::zeros(shape, options), Tensor::zeros(shape, options));
         Cache { blocks: (0..config.layers).map(|_| room()).collect(), length: 0, capacity }
+    }
+
+    /// Positions seen so far.
+    pub(crate) fn length(&self) -> usize {
+        self.length as usize
+    }
+
+    /// Keys (rotated) and values of one block, [b, key_value_heads, length, width] each.
+    pub(crate) fn filled(&self, layer: usize) -> (Tensor, Tensor) {
+        let (keys, values) = &self.blocks[layer];
+        (keys.narrow(2, 0, self.length), values.narrow(2, 0, self.length))
     }
 
     /// Appends keys and values [b, key_value_heads, t, width] of one block; returns all so far.

@@ -114,6 +114,26 @@ fn the_same_seed_gives_the_same_bits() {
     assert!(other != small, "another seed gave the same order");
 }
 
+/// Ten rows of 64 tokens are three parts; each thread takes one at a time.
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let model = load("llama");
+    let spec = AdapterSpec { targets: Projection::ALL.to_vec(), ..spec(AdapterKind::Lora) };
+    let start = Adapter::initial(model.config(), &spec).unwrap();
+    let recipe = TrainingRecipe { steps: 3, batch: 10, sequence_length: 64, ..recipe() };
+    let update = |threads| {
+        let resources = Resources { threads, stop: StopToken::new() };
+        let found =
+            model.train(&start, &conversations(), &recipe, &resources, &mut |_| {}).unwrap();
+        found.0.into_vec()
+    };
+    let alone = update(1);
+    assert!(alone.iter().any(|&value| value != 0.0));
+    for threads in [2, 3] {
+        assert!(alone == update(threads), "{threads} threads give another update");
+    }
+}
+
 #[test]
 fn a_gradient_equals_finite_differences() {
     // One plain step without momentum: the update is −rate · gradient of the batch's mean loss, which is the loss
