@@ -1,6 +1,6 @@
 //! Somebody with the coordinator's own key, on its own address, asks a real node for more than its owner allows.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use ed25519_dalek::SigningKey;
 use network::{Event, NetworkConfig, PeerKey, Role, Verdict};
@@ -69,13 +69,6 @@ fn coordinator_key(swarm: &Swarm) -> SigningKey {
     SigningKey::from_bytes(&store::keyfile::load_key(&file).unwrap())
 }
 
-/// Where the coordinator listened.
-fn address(swarm: &Swarm) -> String {
-    let text = fs::read_to_string(swarm.coordinator_folder().join("coordinator.toml")).unwrap();
-    let config: toml::Table = toml::from_str(&text).unwrap();
-    config["network"]["listen"][0].as_str().expect("an address").to_owned()
-}
-
 /// Takes the coordinator's place until the victim has heard the plan.
 async fn say(swarm: &Swarm, key: &SigningKey, plan: &Signed<Plan>) {
     let (network, mut events) = network::start(NetworkConfig {
@@ -83,7 +76,7 @@ async fn say(swarm: &Swarm, key: &SigningKey, plan: &Signed<Plan>) {
         role: Role::Coordinator,
         task: genesis(swarm).task(),
         members: (0..NODES).map(|number| swarm.node_id(number)).collect(),
-        listen: vec![address(swarm)],
+        listen: vec![swarm.coordinator_address()],
         limits: network::Limits::default(),
         validator: Arc::new(|_| Verdict::Accept),
     })

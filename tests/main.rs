@@ -6,6 +6,7 @@
 
 mod configs;
 mod dropout;
+mod equivocation;
 mod full_round;
 mod hostile_coordinator;
 mod hostile_peer;

@@ -151,6 +151,13 @@ impl Swarm {
         self.folder.path().join("coordinator")
     }
 
+    /// Where the coordinator listens.
+    pub fn coordinator_address(&self) -> String {
+        let text = fs::read_to_string(self.coordinator_folder().join("coordinator.toml")).unwrap();
+        let config: toml::Table = toml::from_str(&text).unwrap();
+        config["network"]["listen"][0].as_str().expect("an address").to_owned()
+    }
+
     /// A node's folder.
     pub fn node_folder(&self, number: usize) -> PathBuf {
         self.folder.path().join(format!("node-{number}"))

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use privacy::{Estimate, Pace, Part, Wish, estimate};
+use program::human::wrapped;
 use program::{Exit, Output};
 use report::{Column, Table};
 use serde::Serialize;
@@ -154,18 +155,13 @@ fn told(answer: &Answer) -> String {
     ];
     let adversaries = estimate.adversaries.iter().fold(Table::new(columns), |table, line| {
         let shares = line.shares.map_or("–".to_owned(), |(least, _)| least.to_string());
-        let epsilon = match (line.epsilon, line.shares) {
-            (Some(epsilon), _) => format!("{epsilon:.3}"),
-            (None, Some(_)) => "∞".to_owned(),
-            (None, None) => "–".to_owned(),
-        };
-        table.row([line.who.clone(), shares, epsilon, line.words.clone()])
+        table.row([line.who.clone(), shares, line.told(line.epsilon), line.words.clone()])
     });
     let mut text = format!("{}\n{}", facts.for_terminal(), adversaries.for_terminal());
     for word in &estimate.words {
-        text += &format!("\n{word}");
+        text += &format!("\n{}", wrapped(word));
     }
-    text + &format!("\nAssumed: {}.", answer.assumptions.join("; "))
+    text + &wrapped(&format!("\nAssumed: {}.", answer.assumptions.join("; ")))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What was spent, or would be, against each adversary: the table is [`privacy`]'s, its curves and plans are read here.
 
-use grid::{Modulus, Q32, Ratio, RotationSeed};
+use grid::{Modulus, Q32, Q40, Ratio, RotationSeed};
 use privacy::{
     Adversary, ChargeTerms, Entry, Grid, MEANINGFUL_EPSILON, PrivacyError, exposure, zcdp_epsilon,
 };
@@ -26,27 +26,48 @@ pub fn terms_of_plan(plan: &Checked<Plan>) -> Result<ChargeTerms, PrivacyError> 
     })
 }
 
-/// ε after each entry, at most about 300 of them, against every adversary whose ε means something in the end, and
+/// A curve by the name of its adversary: ε after each entry or round.
+pub type Curve = (String, Vec<(f64, f64)>);
+
+/// ε after each entry, at most about [`POINTS`] of them, against every adversary whose ε means something in the end, and
 /// against the coordinator in any case.
-pub fn curves(entries: &[Entry], delta: f64) -> Vec<(String, Vec<(f64, f64)>)> {
-    let epsilon = |rho| zcdp_epsilon(rho, delta).unwrap_or(f64::INFINITY);
-    let step = entries.len().div_ceil(300).max(1);
-    let mut curves: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
-    for adversary in Adversary::ALL {
-        let Some(sums) = exposure(entries, adversary) else { continue };
-        let last = sums.last().copied().map_or(0.0, epsilon);
-        // The downloader's line is the coordinator's.
-        if adversary == Adversary::Downloader
-            || (adversary != Adversary::Coordinator && last > MEANINGFUL_EPSILON)
-        {
-            continue;
-        }
-        let points = sums
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| (index + 1) % step == 0 || index + 1 == sums.len());
-        let points = points.map(|(index, rho)| ((index + 1) as f64, epsilon(*rho))).collect();
-        curves.push((adversary.to_string(), points));
-    }
-    curves
+pub fn curves(entries: &[Entry], delta: f64) -> Vec<Curve> {
+    let curve = |adversary| {
+        let sums = exposure(entries, adversary)?;
+        let at = |place: u64| sums.get(place as usize - 1).copied();
+        drawn(adversary, entries.len() as u64, delta, at)
+    };
+    Adversary::ALL.into_iter().filter_map(curve).collect()
+}
+
+/// The same after each of `rounds` contributions under the same terms.
+pub fn curves_of_terms(terms: &ChargeTerms, rounds: u64, delta: f64) -> Vec<Curve> {
+    let curve = |adversary| {
+        let rho = terms.rho_facing(adversary)?;
+        drawn(adversary, rounds, delta, |round| Some(rho.saturating_mul(round)))
+    };
+    Adversary::ALL.into_iter().filter_map(curve).collect()
+}
+
+/// A page needs no more points than this to show a curve.
+const POINTS: u64 = 300;
+
+/// The curve of an adversary whose line would show something; `rho` at places from 1 to `last`.
+fn drawn(
+    adversary: Adversary,
+    last: u64,
+    delta: f64,
+    rho: impl Fn(u64) -> Option<Q40>,
+) -> Option<Curve> {
+    let epsilon = |place: u64| {
+        let epsilon = zcdp_epsilon(rho(place)?, delta).ok()?;
+        epsilon.is_finite().then_some((place as f64, epsilon))
+    };
+    let end = if last == 0 { 0.0 } else { epsilon(last)?.1 };
+    // The downloader's line is the coordinator's.
+    let shown = adversary == Adversary::Coordinator
+        || (adversary != Adversary::Downloader && end <= MEANINGFUL_EPSILON);
+    let step = last.div_ceil(POINTS).max(1);
+    let places = (1..=last).filter(|place| place % step == 0 || *place == last);
+    shown.then(|| (adversary.to_string(), places.filter_map(epsilon).collect()))
 }

@@ -25,7 +25,7 @@ mod reconcile;
 mod round;
 mod selftest;
 
-pub use budget::{curves, terms_of_plan};
+pub use budget::{Curve, curves, curves_of_terms, terms_of_plan};
 pub use chain_file::{ChainFileError, read_chain_file};
 pub use empirical::{
     Arm, ArmName, ArmReport, CANARY_FORMAT, CanaryClaim, CanaryRecord, Empirical, Errors, Estimate,

@@ -72,6 +72,10 @@ fn tone_of_text(level: Level) -> Tone {
     }
 }
 
+/// The red box of a page whose ε is beyond what a person could use.
+pub const NO_GUARANTEE: &str = "No meaningful guarantee: at this ε, what is published may tell whether, and what, this \
+    node contributed. What protects it is that nobody looks, not mathematics.";
+
 /// The last line: what it comes to.
 pub fn verdict(findings: &Findings) -> String {
     let colour = match findings.worst() {

@@ -16,6 +16,7 @@ use serde::Serialize;
 use thiserror::Error;
 use wire::{PlanHash, Round, TaskId};
 
+use crate::words::{at_most, times};
 use crate::{
     ChargeTerms, Line, MEANINGFUL_EPSILON, PrivacyError, budget_of_terms, mean_noise, sigma_for,
     zcdp_epsilon,
@@ -274,7 +275,9 @@ fn words(estimate: &Estimate, epsilon: f64) -> Vec<String> {
     }
     if epsilon > MEANINGFUL_EPSILON {
         words.push(format!(
-            "THIS IS NO MEANINGFUL GUARANTEE: ε = {epsilon:.1} lets an observer's odds about a person change by a factor of e^{epsilon:.0}."
+            "THIS IS NO MEANINGFUL GUARANTEE: ε = {} lets an observer's odds about a person change by a factor of {}.",
+            at_most(epsilon),
+            times(epsilon.exp())
         ));
     }
     if estimate.nodes > wire::MAX_MEMBERS as u32 {

@@ -46,6 +46,7 @@ mod noise;
 mod quantize;
 mod release;
 mod signal;
+pub mod words;
 
 pub use adversaries::{
     Adversary, Line, MEANINGFUL_EPSILON, budget_of_ledger, budget_of_terms, exposure,

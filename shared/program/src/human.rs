@@ -70,6 +70,34 @@ pub fn plural(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// Lines of at most [`COLUMNS`] characters, broken between words; a word that is longer stands alone. Line breaks stay, and
+/// a list item (`  - `) goes on under its own text.
+pub fn wrapped(text: &str) -> String {
+    text.split('\n').map(wrapped_line).collect::<Vec<_>>().join("\n")
+}
+
+fn wrapped_line(line: &str) -> String {
+    let start = line.trim_start_matches([' ', '-']);
+    let indent = line.chars().count() - start.chars().count();
+    let (mut text, mut column) = (line[..line.len() - start.len()].to_owned(), indent);
+    for word in start.split(' ').filter(|word| !word.is_empty()) {
+        let length = word.chars().count();
+        if column > indent && column + 1 + length > COLUMNS {
+            text += &format!("\n{:indent$}", "");
+            column = indent;
+        } else if column > indent {
+            text.push(' ');
+            column += 1;
+        }
+        text += word;
+        column += length;
+    }
+    text
+}
+
+/// How wide sentences are on a terminal and in a pipe.
+pub const COLUMNS: usize = 100;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +139,22 @@ mod tests {
         for (seconds, text) in cases {
             assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
         }
+    }
+
+    #[test]
+    fn sentences_break_between_words_and_items_stay_aligned() {
+        let long = "ε of a word or two ".repeat(20);
+        let text = wrapped(&format!("{long}\n\n  - {long}\nshort"));
+        let lines: Vec<&str> = text.split('\n').collect();
+        assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        assert!(lines.iter().any(|line| line.chars().count() > COLUMNS - 10), "{text}");
+        let item = lines.iter().position(|line| line.starts_with("  - ε")).unwrap();
+        assert!(lines[item + 1].starts_with("    ") && lines[item - 1].is_empty(), "{text}");
+        assert_eq!(lines.last(), Some(&"short"));
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&text), words(&format!("{long} - {long} short")));
+        assert_eq!(wrapped("a\n"), "a\n");
+        assert_eq!(wrapped(&"x".repeat(200)), "x".repeat(200));
     }
 
     #[test]

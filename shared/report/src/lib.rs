@@ -32,7 +32,7 @@ pub use bar_chart::{Bar, BarChart};
 pub use interval::{Interval, mean_interval};
 pub use line_chart::{Axis, LineChart, Series};
 pub use page::{Fact, Page};
-pub use table::{Cell, Column, Table};
+pub use table::{Cell, Column, PIPE_COLUMNS, Table};
 
 /// What a figure means to the reader; it chooses the colour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -65,6 +65,9 @@ impl From<String> for Cell {
     }
 }
 
+/// Width of a table in a pipe or a file: what a page of text or a log viewer shows without scrolling.
+pub const PIPE_COLUMNS: u16 = 100;
+
 /// Rows under headings. A row that is too short ends in empty cells; cells beyond the last column are dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -100,14 +103,26 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// For standard output: as wide as the terminal allows, coloured unless it is a pipe or `NO_COLOR` is set.
+    /// For standard output: as wide as the terminal allows, in a pipe at most [`PIPE_COLUMNS`]; coloured unless it is a
+    /// pipe or `NO_COLOR` is set. What is longer goes on in the next line of its cell.
     pub fn for_terminal(&self) -> String {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if !std::io::stdout().is_terminal() {
+            return self.within(PIPE_COLUMNS);
+        }
         let mut table = self.drawn();
         table.set_content_arrangement(ContentArrangement::Dynamic);
-        if no_colour || !std::io::stdout().is_terminal() {
+        if no_colour {
             table.force_no_tty();
         }
+        self.with_caption(&table)
+    }
+
+    /// Without colours, at most so many columns wide; cells go on in lines of their own.
+    pub fn within(&self, columns: u16) -> String {
+        let mut table = self.drawn();
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
+        table.force_no_tty();
         self.with_caption(&table)
     }
 
@@ -221,6 +236,18 @@ mod tests {
         ]
         .join("\n");
         assert_eq!(sample().to_text(), expected);
+    }
+
+    #[test]
+    fn what_is_too_long_goes_on_in_the_next_line_of_its_cell() {
+        let words = "only while they do no more than look: a coordinator that lies to others takes masks off";
+        let table = sample().row(["bo", "7", words]);
+        assert!(table.to_text().lines().any(|line| line.chars().count() > 60));
+        let narrow = table.within(60);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+        let all: Vec<&str> = narrow.split_whitespace().collect();
+        assert!(words.split(' ').all(|word| all.contains(&word)), "{narrow}");
+        assert_eq!(sample().within(60), sample().to_text(), "what fits stays as it is");
     }
 
     #[test]

@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use audit::{
-    Findings, Level, Line, audit_ledger, budget_of_ledger, budget_of_terms, curves, terms_of_plan,
+    Curve, Findings, Level, Line, audit_ledger, budget_of_ledger, budget_of_terms, curves,
+    curves_of_terms, terms_of_plan,
 };
+use privacy::words::at_most;
+use program::human::wrapped;
 use program::{Exit, Output};
 use protocol::{Policy, policy::DELTA};
 use report::{Axis, Cell, Column, LineChart, Page, Series, Table, Tone};
@@ -69,7 +72,10 @@ struct Answer {
     adversaries: Vec<Line>,
     findings: Findings,
     #[serde(skip)]
-    curves: Vec<(String, Vec<(f64, f64)>)>,
+    curves: Vec<Curve>,
+    /// What the curves count: entries of a ledger, rounds of a plan.
+    #[serde(skip)]
+    counted: &'static str,
 }
 
 const UNIT: &str =
@@ -128,7 +134,9 @@ fn of_plan(path: &Path, options: &Options) -> anyhow::Result<Answer> {
     let total = rho.saturating_mul(options.rounds).to_f64_up();
     let limit = options.policy.as_ref().and_then(|policy| policy.lifetime.rho());
     let rounds_affordable = limit.map(|limit| limit.raw() / rho.raw().max(1));
-    Ok(Answer { rounds_affordable, ..answer(of, total, lines, findings, options) })
+    let curves = curves_of_terms(&terms, options.rounds, options.delta);
+    let counted = "round";
+    Ok(Answer { rounds_affordable, curves, counted, ..answer(of, total, lines, findings, options) })
 }
 
 /// The plan of a transcript, of a record, or by itself; its signature holds.
@@ -166,6 +174,7 @@ fn answer(
         adversaries,
         findings,
         curves: Vec::new(),
+        counted: "entry",
     }
 }
 
@@ -176,7 +185,7 @@ fn text(answer: &Answer) -> String {
     } else {
         String::new()
     };
-    format!("{}\n{}\n{grave}", table(answer).for_terminal(), sentences(answer))
+    format!("{}\n{}\n{grave}", table(answer).for_terminal(), wrapped(&sentences(answer)))
 }
 
 fn sentences(answer: &Answer) -> String {
@@ -186,7 +195,7 @@ fn sentences(answer: &Answer) -> String {
         answer.of, answer.delta
     );
     if let (Some(policy), Some(budget)) = (&answer.policy, answer.rho_budget) {
-        text += &format!(" Policy {policy}: ρ = {:.6} of {budget:.6}.", answer.rho);
+        text += &format!(" Policy {policy}: ρ = {} of {budget:.6}.", at_most(answer.rho));
     }
     if let Some(rounds) = answer.rounds_affordable {
         text += &format!(" The whole budget holds {rounds} such rounds.");
@@ -197,18 +206,13 @@ fn sentences(answer: &Answer) -> String {
 fn table(answer: &Answer) -> Table {
     let columns = [
         Column::text("adversary"),
-        Column::text("noise that protects"),
+        Column::text("noise left"),
         Column::number("μ"),
         Column::number("ρ"),
         Column::number("ε"),
         Column::text("in words"),
     ];
     answer.adversaries.iter().fold(Table::new(columns), |table, line| {
-        let number = |value: Option<f64>| match (value, line.shares) {
-            (Some(value), _) => format!("{value:.3}"),
-            (None, Some(_)) => "∞".to_owned(),
-            (None, None) => "–".to_owned(),
-        };
         let tone = match (line.meaningful, line.shares) {
             (true, _) => Tone::Plain,
             (false, Some(_)) => Tone::Bad,
@@ -216,35 +220,34 @@ fn table(answer: &Answer) -> Table {
         };
         table.row([
             line.who.as_str().into(),
-            shares(line.shares).into(),
-            number(line.mu).into(),
-            number(line.rho).into(),
-            Cell::new(number(line.epsilon), tone),
+            line.shares_told().into(),
+            line.told(line.mu).into(),
+            line.told(line.rho).into(),
+            Cell::new(line.told(line.epsilon), tone),
             Cell::new(line.words.as_str(), tone),
         ])
     })
 }
 
-fn shares(shares: Option<(u32, u32)>) -> String {
-    match shares {
-        Some((1, 1)) => "this node's own".to_owned(),
-        Some((fewest, most)) if fewest == most => format!("{most} shares"),
-        Some((fewest, most)) => format!("{fewest} to {most} shares"),
-        None => "none".to_owned(),
-    }
-}
+/// The line that a node's charge is about.
+const COORDINATOR: &str = privacy::Adversary::Coordinator.name();
 
 fn page(answer: &Answer) -> Page {
-    let page = Page::new("What was spent, and against whom")
-        .lead(&sentences(answer))
-        .section("Against each adversary")
-        .table(table(answer));
+    let page = Page::new("What was spent, and against whom").lead(&sentences(answer));
+    let coordinator = answer.adversaries.iter().find(|line| line.adversary == COORDINATOR);
+    let page = match coordinator {
+        Some(line) if !line.meaningful => page.warning(present::NO_GUARANTEE),
+        _ => page,
+    };
+    let page = page.section("Against each adversary").table(table(answer));
     let page = if answer.curves.is_empty() {
         page
     } else {
-        let chart = LineChart::new("ε over the entries of the ledger")
-            .x(Axis::new("entry"))
-            .y(Axis::new("ε").unit(format!("at δ = {:e}", answer.delta)).from_zero());
+        let unit = answer.counted;
+        let chart =
+            LineChart::new(format!("ε after each {unit}"))
+                .x(Axis::new(unit))
+                .y(Axis::new("ε").unit(format!("at δ = {:e}", answer.delta)).from_zero());
         let series = answer.curves.iter().map(|(name, points)| Series::new(name, points.clone()));
         page.section("Over rounds").line_chart(series.fold(chart, LineChart::series))
     };

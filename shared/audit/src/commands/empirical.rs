@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use audit::{ArmName, ArmReport, CanaryRecord, Empirical, Exposure, Verdict, audit_canaries};
+use program::human::wrapped;
 use program::{Exit, Output, Paint, paint};
 use report::{Axis, Bar, BarChart, Cell, Column, Fact, LineChart, Page, Series, Table, Tone};
 
@@ -66,12 +67,12 @@ fn text(record: &CanaryRecord, found: &Empirical) -> String {
     };
     format!(
         "{}\n\n{}\n\n{}{}\n\n{}\n{}",
-        setting(record, found),
+        wrapped(&setting(record, found)),
         bounds(found).for_terminal(),
         exposures(record, found)
             .map_or(String::new(), |table| format!("{}\n\n", table.for_terminal())),
         present::table(&found.findings).for_terminal(),
-        paint(colour, &verdict(found)),
+        paint(colour, &wrapped(&verdict(found))),
         paint(Paint::Dim, &present::plain_verdict(&found.findings)),
     )
 }
@@ -166,12 +167,8 @@ fn exposures(record: &CanaryRecord, found: &Empirical) -> Option<Table> {
     let mut table = Table::new(columns);
     for (place, secret) in record.secrets.iter().enumerate() {
         let cells = found.arms.iter().filter_map(|arm| arm.exposures.get(place)).map(exposure);
-        let times = if secret.repeated == 1 {
-            "once".to_owned()
-        } else {
-            format!("{} times", secret.repeated)
-        };
-        table.push(std::iter::once(format!("said {times} by one node")).chain(cells));
+        let said = format!("said {} by one node", times(secret.repeated));
+        table.push(std::iter::once(said).chain(cells));
     }
     let loss =
         |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.3}"));
@@ -206,10 +203,36 @@ fn page(record: &CanaryRecord, found: &Empirical) -> Page {
         page.line_chart(scores(&name(report), &arm.scores, &record.included()))
     });
     let page = match exposures(record, found) {
-        Some(table) => page.section("Planted secrets").text(SECRETS).table(table),
+        Some(table) => page
+            .section("Planted secrets")
+            .text(SECRETS)
+            .bar_chart(exposure_bars(record, found))
+            .table(table),
         None => page,
     };
     page.section("What was looked at").table(present::table(&found.findings))
+}
+
+/// Every secret in every arm, beside the most that its alternatives can show.
+fn exposure_bars(record: &CanaryRecord, found: &Empirical) -> BarChart {
+    let mut chart = BarChart::new("Exposure of planted secrets").unit("bits");
+    for (place, secret) in record.secrets.iter().enumerate() {
+        for arm in &found.arms {
+            let Some(exposure) = arm.exposures.get(place) else { continue };
+            let (tone, arm) = match arm.arm {
+                ArmName::Run => (Tone::Good, name(arm)),
+                ArmName::WithoutNoise => (Tone::Bad, "without noise".to_owned()),
+            };
+            let label = format!("{}: {arm}", times(secret.repeated));
+            chart = chart.bar(Bar::new(label, exposure.bits).tone(tone));
+        }
+    }
+    let ceiling = found.arms[0].exposures.first().map_or(0.0, |one| (one.of as f64).log2());
+    chart.bar(Bar::new("the most it could be", ceiling).tone(Tone::Muted))
+}
+
+fn times(repeated: u64) -> String {
+    if repeated == 1 { "once".to_owned() } else { format!("{repeated} times") }
 }
 
 const SECRETS: &str = "How a secret of digits that one node's chats say stands among alternatives that nobody said, for \

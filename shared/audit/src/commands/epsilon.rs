@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use privacy::MEANINGFUL_EPSILON;
 use privacy::accounting::{Accountant, Claim, Participation};
+use privacy::words::times;
+use program::human::wrapped;
 use program::{Exit, Output, Paint, paint};
 use report::{Axis, Cell, Column, LineChart, Page, Series, Table};
 use serde_json::{Value, json};
@@ -146,13 +148,34 @@ fn sentences(all: &[impl ToString]) -> Vec<String> {
 }
 
 fn text(claims: &[Claim]) -> String {
-    let mut text = format!("{}\n", table(claims).for_terminal());
-    for claim in claims {
-        text += &format!("{} assumes:\n{}", claim.accountant, list(&sentences(&claim.assumed)));
-        text += &format!("{} leaves out:\n{}", claim.accountant, list(&sentences(&claim.ignored)));
-    }
     let least = claims.iter().map(|claim| claim.epsilon).fold(f64::INFINITY, f64::min);
-    text + &paint(if least > MEANINGFUL_EPSILON { Paint::Red } else { Paint::Dim }, &meaning(least))
+    let colour = if least > MEANINGFUL_EPSILON { Paint::Red } else { Paint::Dim };
+    format!(
+        "{}\n\nassumed:\n{}\nleft out:\n{}\n{}",
+        table(claims).for_terminal(),
+        wrapped(&list(&shared(claims, |claim| sentences(&claim.assumed)))),
+        wrapped(&list(&shared(claims, |claim| sentences(&claim.ignored)))),
+        paint(colour, &meaning(least))
+    )
+}
+
+/// Every sentence once, with the accountants that it belongs to, where it does not belong to all.
+fn shared(claims: &[Claim], of: impl Fn(&Claim) -> Vec<String>) -> Vec<String> {
+    let mut all: Vec<(String, Vec<&str>)> = Vec::new();
+    for claim in claims {
+        for sentence in of(claim) {
+            let name = claim.accountant.name();
+            match all.iter_mut().find(|(known, _)| *known == sentence) {
+                Some((_, names)) => names.push(name),
+                None => all.push((sentence, vec![name])),
+            }
+        }
+    }
+    let named = |(sentence, names): (String, Vec<&str>)| match names.len() == claims.len() {
+        true => sentence,
+        false => format!("{}: {sentence}", names.join(", ")),
+    };
+    all.into_iter().map(named).collect()
 }
 
 fn list(sentences: &[String]) -> String {
@@ -163,8 +186,9 @@ fn meaning(epsilon: f64) -> String {
     if epsilon > MEANINGFUL_EPSILON {
         return format!("This is NO MEANINGFUL GUARANTEE: ε is above {MEANINGFUL_EPSILON}.");
     }
+    let factor = times(epsilon.exp());
     format!(
-        "An observer's odds about one person can change by at most a factor e^{epsilon:.3} (but for δ)."
+        "An observer's odds about one person can change by a factor of at most {factor} (but for δ)."
     )
 }
 
@@ -211,14 +235,13 @@ fn page(claims: &[Claim], participation: Participation) -> Page {
     let least = claims.iter().map(|claim| claim.epsilon).fold(f64::INFINITY, f64::min);
     let mut page = Page::new("What the noise is worth").lead(&meaning(least)).table(table(claims));
     page = page.line_chart(chart);
-    for claim in claims {
-        let (assumed, ignored) = (sentences(&claim.assumed), sentences(&claim.ignored));
-        page = page
-            .section(claim.accountant.name())
-            .text(&format!("Assumes: {}.", assumed.join("; ")))
-            .text(&format!("Leaves out: {}.", ignored.join("; ")));
-    }
-    page
+    let section = |page: Page, title, sentences: Vec<String>| {
+        sentences
+            .iter()
+            .fold(page.section(title), |page, sentence| page.text(&format!("– {sentence}")))
+    };
+    page = section(page, "Assumed", shared(claims, |claim| sentences(&claim.assumed)));
+    section(page, "Left out", shared(claims, |claim| sentences(&claim.ignored)))
 }
 
 /// Up to twenty-four rounds, evenly spaced, the last among them.

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use audit::{LedgerAudit, audit_ledger};
 use grid::Q40;
+use privacy::words::at_most;
 use privacy::{MEANINGFUL_EPSILON, gaussian_mu, zcdp_epsilon};
+use program::human::{count, plural, wrapped};
 use program::{Exit, Output};
 use protocol::{Policy, policy::DELTA};
 use report::{Axis, Column, Fact, LineChart, Page, Series, Table, Tone};
@@ -86,7 +88,7 @@ fn text(answer: &Answer) -> String {
         "{}\n{}\n{}\n{}",
         present::table(&answer.audit.findings).for_terminal(),
         tasks(&answer.audit).for_terminal(),
-        sentence(answer),
+        wrapped(&sentence(answer)),
         present::verdict(&answer.audit.findings)
     )
 }
@@ -94,13 +96,16 @@ fn text(answer: &Answer) -> String {
 fn sentence(answer: &Answer) -> String {
     let audit = &answer.audit;
     format!(
-        "{} charges and {} penalties: ρ = {:.6}, which is ε = {:.3} at δ = {:e} against a coordinator and other nodes \
+        "{} and {}: ρ = {}, which is ε = {} at δ = {:e} against a coordinator and other nodes \
          while the masks hold and as many honest nodes add their noise as each plan counted on. {}Unit: {UNIT}. No \
          amplification is claimed. The other adversaries: murmur-audit budget.",
-        audit.charges,
-        audit.penalties,
-        audit.rho,
-        answer.epsilon,
+        plural(audit.charges as u64, "charge"),
+        match audit.penalties {
+            1 => "1 penalty".to_owned(),
+            penalties => format!("{} penalties", count(penalties as u64)),
+        },
+        at_most(audit.rho),
+        at_most(answer.epsilon),
         answer.delta,
         if answer.epsilon > MEANINGFUL_EPSILON { "This is NO MEANINGFUL GUARANTEE. " } else { "" }
     )
@@ -120,7 +125,7 @@ fn tasks(audit: &LedgerAudit) -> Table {
             _ => String::new(),
         };
         let (charges, penalties) = (task.charges.to_string(), task.penalties.to_string());
-        let rho = format!("{:.6}", task.rho);
+        let rho = at_most(task.rho);
         table.row([task.task[..12].to_owned(), charges, penalties, rounds, rho])
     })
 }
@@ -131,23 +136,23 @@ fn page(answer: &Answer, policy: Option<&Policy>) -> Page {
     let meaningful = answer.epsilon <= MEANINGFUL_EPSILON;
     let meaning = if meaningful { Tone::Plain } else { Tone::Bad };
     let tone = if worst == Exit::Success { Tone::Good } else { Tone::Bad };
-    Page::new("Audit of a ledger")
-        .lead(&sentence(answer))
-        .facts([
-            Fact::new("ε", format!("{:.2}", answer.epsilon))
-                .note(format!("at δ = {:e}", answer.delta))
-                .tone(meaning),
-            Fact::new("ρ", format!("{:.3}", audit.rho)).note("zero-concentrated DP"),
-            Fact::new("μ", format!("{:.3}", answer.mu)).note("Gaussian equivalent"),
-            Fact::new("findings", audit.findings.all().len().to_string())
-                .note(present::plain_verdict(&audit.findings))
-                .tone(tone),
-        ])
-        .section("What was spent")
-        .line_chart(curve(answer, policy))
-        .table(tasks(audit))
-        .section("What was looked at")
-        .table(present::table(&audit.findings))
+    let page = Page::new("Audit of a ledger").lead(&sentence(answer));
+    let page = if meaningful { page } else { page.warning(present::NO_GUARANTEE) };
+    page.facts([
+        Fact::new("ε", at_most(answer.epsilon))
+            .note(format!("at δ = {:e}", answer.delta))
+            .tone(meaning),
+        Fact::new("ρ", at_most(audit.rho)).note("zero-concentrated DP"),
+        Fact::new("μ", at_most(answer.mu)).note("Gaussian equivalent"),
+        Fact::new("findings", audit.findings.all().len().to_string())
+            .note(present::plain_verdict(&audit.findings))
+            .tone(tone),
+    ])
+    .section("What was spent")
+    .line_chart(curve(answer, policy))
+    .table(tasks(audit))
+    .section("What was looked at")
+    .table(present::table(&audit.findings))
 }
 
 /// ε after each entry.

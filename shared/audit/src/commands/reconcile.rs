@@ -1,5 +1,6 @@
 //! `murmur-audit reconcile`: ledgers beside transcripts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -63,7 +64,7 @@ pub fn run(options: &Options, output: Output) -> anyhow::Result<Exit> {
         .map(|path| {
             let bytes = files::read(path, LEDGER_LIMIT)?;
             let node = files::owner(path, None).ok();
-            Ok(LedgerFile { name: path.display().to_string(), bytes, node })
+            Ok(LedgerFile { name: short(path, &options.ledgers), bytes, node })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let (chain, states) = (task.chain.as_ref(), &task.states);
@@ -95,17 +96,43 @@ fn transcripts(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// A ledger's file with its folder, as in `ada/ledger`; the whole path where two would read alike.
+fn short(path: &Path, all: &[PathBuf]) -> String {
+    let tail = |path: &Path| {
+        let folder = path.parent().map(name).unwrap_or_default();
+        if folder.is_empty() { name(path) } else { format!("{folder}/{}", name(path)) }
+    };
+    let alike = all.iter().filter(|other| tail(other) == tail(path)).count();
+    if alike > 1 { path.display().to_string() } else { tail(path) }
+}
+
 fn name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 fn text(answer: &Reconciliation) -> String {
     format!(
-        "{}\n{}\n{}",
-        rows(answer).for_terminal(),
+        "{}\n\n{}\n{}",
+        nodes(answer).for_terminal(),
         present::table(&answer.findings).for_terminal(),
         present::verdict(&answer.findings)
     )
+}
+
+/// A line for each node; a page and `--json` have one for each of its rounds.
+fn nodes(answer: &Reconciliation) -> Table {
+    let columns = ["on rosters", "contributed", "in sums", "charged"].map(Column::number);
+    let columns = std::iter::once(Column::text("node")).chain(columns);
+    let mut counts: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
+    for row in &answer.rows {
+        let counted = [true, row.contributed, row.in_sum, row.charged];
+        let counts = counts.entry(&row.node).or_default();
+        counts.iter_mut().zip(counted).for_each(|(count, is)| *count += usize::from(is));
+    }
+    counts.into_iter().fold(Table::new(columns), |table, (node, counts)| {
+        let counts = counts.map(|count| count.to_string());
+        table.row(std::iter::once(node[..8].to_owned()).chain(counts))
+    })
 }
 
 fn rows(answer: &Reconciliation) -> Table {
@@ -136,6 +163,20 @@ fn page(answer: &Reconciliation) -> Page {
         .lead(&present::plain_verdict(&answer.findings))
         .section("What was looked at")
         .table(present::table(&answer.findings))
+        .section("Every node")
+        .table(nodes(answer))
         .section("Every node in every round")
         .table(rows(answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ledgers_are_named_by_their_folder_unless_two_are_alike() {
+        let all = ["x/ada/ledger", "x/bo/ledger", "y/bo/ledger", "ledger"].map(PathBuf::from);
+        let names = all.each_ref().map(|path| short(path, &all));
+        assert_eq!(names, ["ada/ledger", "x/bo/ledger", "y/bo/ledger", "ledger"]);
+    }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use audit::{History, RoundAudit, audit_round};
+use privacy::words::at_most;
+use program::human::wrapped;
 use program::{Exit, Output};
 use report::Page;
 use serde::Serialize;
@@ -73,7 +75,7 @@ fn text(answer: &Answer) -> String {
     format!(
         "{}\n{}\n{}",
         present::table(findings).for_terminal(),
-        sentence(&answer.audit),
+        wrapped(&sentence(&answer.audit)),
         present::verdict(findings)
     )
 }
@@ -83,8 +85,9 @@ fn sentence(audit: &RoundAudit) -> String {
     match (round, rho) {
         (Some(round), Some(rho)) => format!(
             "Round {round} of task {}: {roster} advertised, {closed} dealt shares, {survivors} are in the sum; \
-             ρ = {rho:.6} for each of them.",
-            &task[..12]
+             ρ = {} for each of them.",
+            &task[..12],
+            at_most(*rho)
         ),
         _ => format!("Not a round of task {}.", &task[..12]),
     }

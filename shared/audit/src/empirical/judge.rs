@@ -93,6 +93,7 @@ pub fn audit_canaries(
     let verdict = claimed.map_or(Verdict::NothingClaimed, |claim| judge(run, control, claim));
     say_verdict(verdict, run, claimed, &mut findings);
     say_control(control, claimed, &mut findings);
+    say_exposed(control, record, &mut findings);
     if let Some(claim) = claimed {
         say_beside(run, claim, record, &mut findings);
     }
@@ -224,6 +225,26 @@ fn say_control(control: Option<&ArmReport>, claim: Option<f64>, findings: &mut F
     }
 }
 
+/// Without noise, secrets that were said often must stand out: else their exposure in the run says nothing.
+fn say_exposed(control: Option<&ArmReport>, record: &CanaryRecord, findings: &mut Findings) {
+    let exposures = control.map_or(&[][..], |control| &control.exposures);
+    let Some(most) = exposures.iter().map(|exposure| exposure.bits).reduce(f64::max) else {
+        return;
+    };
+    let significance = 1.0 - record.fixed.confidence;
+    let chance = super::chance_exposure(exposures.len() as u64, significance);
+    let seen = format!("the most exposed secret has {most:.2} bits");
+    if most > chance {
+        let what = format!("{seen}, above chance ({chance:.2}): what is learned by heart is seen");
+        findings.ok("exposure", "without noise", what);
+    } else {
+        let what = format!(
+            "{seen}, no more than chance ({chance:.2}): nothing was learned by heart, and exposures of the run say nothing"
+        );
+        findings.note("exposure", "without noise", what);
+    }
+}
+
 /// What does not decide, but should agree.
 fn say_beside(run: &ArmReport, claim: f64, record: &CanaryRecord, findings: &mut Findings) {
     if run.bound <= claim && run.classic_bound > claim {
@@ -236,7 +257,10 @@ fn say_beside(run: &ArmReport, claim: f64, record: &CanaryRecord, findings: &mut
     let significance = 1.0 - record.fixed.confidence;
     let limit = exposure_under(claim, run.exposures.len() as u64, significance);
     for (exposure, secret) in run.exposures.iter().zip(&record.secrets) {
-        let at = format!("a secret said {} times", secret.repeated);
+        let at = match secret.repeated {
+            1 => "a secret said once".to_owned(),
+            times => format!("a secret said {times} times"),
+        };
         let what = format!("exposure {:.2} bits", exposure.bits);
         if exposure.bits > limit {
             let what = format!("{what}: under the claim, above {limit:.2} is unlikely");
@@ -349,9 +373,23 @@ mod tests {
         let mut known = record(0.1, 1000, 200);
         known.arms[0].secrets = vec![5.0];
         let found = audit_canaries(&known, Some(0.1)).unwrap();
-        let level = found.findings.of("exposure").next().unwrap().level;
+        let of_the_run = |finding: &&crate::Finding| finding.at.starts_with("a secret");
+        let level = found.findings.of("exposure").find(of_the_run).unwrap().level;
         assert_eq!((found.arms[0].exposures[0].bits, level), (10.0, Level::Warning));
         assert!(said(&found, "exposure").contains("unlikely"), "{found:?}");
+        // Without noise it stands out, or it does not, and then the run says nothing.
+        let control = |loss: f64| {
+            let mut record = record(0.1, 1000, 200);
+            record.arms[1].secrets = vec![loss];
+            let found = audit_canaries(&record, None).unwrap();
+            found
+                .findings
+                .of("exposure")
+                .find(|finding| finding.at == "without noise")
+                .unwrap()
+                .level
+        };
+        assert_eq!((control(5.0), control(1e9)), (Level::Ok, Level::Note));
         // log2(20) + ε·log2(e) = 4.32 + 5.77 bits.
         assert!(said(&audited(0.1, 200, Some(4.0)), "exposure").contains("the claim allows 10.09"));
     }

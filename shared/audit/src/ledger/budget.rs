@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use grid::Q40;
+use privacy::words::at_most;
 use privacy::{Budget, Entry};
 use protocol::Policy;
 use wire::TaskId;
@@ -21,9 +22,10 @@ pub(super) fn check(entries: &[Entry], policy: Option<&Policy>, findings: &mut F
         spent.add(entry, policy);
     }
     if spent.exceeded.is_empty() {
+        let so_far = at_most(spent.lifetime.to_f64_up());
         let within = match policy.lifetime.rho() {
-            Some(limit) => format!("ρ = {:.6} of {limit:.6} is spent", spent.lifetime),
-            None => format!("ρ = {:.6} is spent, and the policy sets no budget", spent.lifetime),
+            Some(limit) => format!("ρ = {so_far} of {limit:.6} is spent"),
+            None => format!("ρ = {so_far} is spent, and the policy sets no budget"),
         };
         findings.ok("budget", "ledger", format!("every charge fitted its budgets: {within}"));
     }

@@ -134,9 +134,14 @@ impl Judge {
         }
         let none = |check: &str| findings.of(check).next().is_none();
         if none("rounds") && none("contributions") {
-            let tasks = self.rounds.len();
-            let what =
-                format!("rounds rise in each of {tasks} tasks, and no contribution is named twice");
+            let what = match self.rounds.len() {
+                1 => "rounds rise, and no contribution is named twice".to_owned(),
+                tasks => {
+                    format!(
+                        "rounds rise in each of {tasks} tasks, and no contribution is named twice"
+                    )
+                }
+            };
             findings.ok("rounds", "ledger", what);
         }
     }

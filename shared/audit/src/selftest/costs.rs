@@ -1,5 +1,7 @@
 //! Costs: charges by three paths that share nothing, and the accountants against references of other tools.
 
+use std::collections::BTreeMap;
+
 use grid::{Q40, Ratio};
 use privacy::accounting::{Accountant, Participation};
 use privacy::{ChargeTerms, PrivacyError};
@@ -106,6 +108,7 @@ pub(super) fn accountants(
     epsilon: impl Fn(Accountant, f64, Participation, f64) -> Result<f64, PrivacyError>,
 ) -> Result<String, String> {
     let (rows, mut compared) = (rows(), 0);
+    let mut furthest = BTreeMap::new();
     for row in &rows {
         for accountant in Accountant::ALL {
             let Some((low, high)) = expected(accountant, row) else { continue };
@@ -118,12 +121,29 @@ pub(super) fn accountants(
                 ));
             }
             compared += 1;
+            let away = (found / reference(accountant, row).unwrap_or(found) - 1.0).abs();
+            let largest: &mut f64 = furthest.entry(accountant.name()).or_default();
+            *largest = largest.max(away);
         }
     }
+    let furthest: Vec<String> =
+        furthest.iter().map(|(name, away)| format!("{name} {away:.0e}")).collect();
     Ok(format!(
-        "{compared} values of {} accountants against scipy, Opacus and PRV",
-        Accountant::ALL.len()
+        "{compared} values of {} accountants against scipy, Opacus and the middle of PRV's interval; furthest away, as a \
+         part of the value: {}",
+        Accountant::ALL.len(),
+        furthest.join(", ")
     ))
+}
+
+/// What another tool says; of PRV, the middle of its interval.
+fn reference(accountant: Accountant, row: &Row) -> Option<f64> {
+    match accountant.name() {
+        "zcdp" => row.zcdp,
+        "exact" => row.exact,
+        "rdp" => row.rdp,
+        _ => row.prv.map(|(lower, upper)| (lower + upper) / 2.0),
+    }
 }
 
 /// Between which numbers ε must be. What is rounded outwards may be above the reference by a little, never below but for

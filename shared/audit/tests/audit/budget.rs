@@ -1,6 +1,8 @@
 //! The table per adversary, of ledgers and of plans.
 
-use audit::{Line, audit_ledger, budget_of_ledger, budget_of_terms, curves, terms_of_plan};
+use audit::{
+    Line, audit_ledger, budget_of_ledger, budget_of_terms, curves, curves_of_terms, terms_of_plan,
+};
 use protocol::terms::Terms;
 
 use crate::world::{genesis, play};
@@ -32,7 +34,7 @@ fn a_ledger_has_a_line_for_each_adversary() {
     let intact = line(&lines, "coordinator");
     assert!((intact.rho.unwrap() - 1.0).abs() < 1e-3, "{intact:?}");
     assert_eq!(intact.shares, Some((3, 3)));
-    assert!(intact.meaningful && intact.words.contains("at most a factor"), "{intact:?}");
+    assert!(intact.meaningful && intact.words.contains("a factor of at most 680"), "{intact:?}");
     assert!((line(&lines, "half-colluding").rho.unwrap() - 3.0).abs() < 3e-3);
     for alone in ["nine-tenths-colluding", "invented-nodes", "masks-broken"] {
         let alone = line(&lines, alone);
@@ -74,6 +76,18 @@ fn curves_rise_and_end_where_the_table_does() {
         let last = lines.iter().find(|line| line.who == *name).unwrap().epsilon;
         assert_eq!(Some(points[2].1), last);
     }
+}
+
+#[test]
+fn curves_of_a_plan_are_those_of_a_ledger_of_its_rounds() {
+    let evidence = play(4, 3, false);
+    let plan = evidence.transcripts[0].plan.check(genesis().coordinator).unwrap();
+    let (node, bytes) = &evidence.ledgers[0];
+    let ledger = curves(&audit_ledger(bytes, *node, None).sound, 1e-6);
+    let planned = curves_of_terms(&terms_of_plan(&plan).unwrap(), 3, 1e-6);
+    assert_eq!(planned, ledger, "three rounds under the same terms");
+    let long = curves_of_terms(&terms_of_plan(&plan).unwrap(), 1_000_000, 1e-6);
+    assert!(long[0].1.len() <= 301 && long[0].1.last().unwrap().0 == 1e6);
 }
 
 #[test]

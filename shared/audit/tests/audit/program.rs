@@ -156,7 +156,8 @@ fn the_calculator_solves_for_noise() {
     let page = folder.path().join("page.html");
     let shown = run(&[&asked[..], &["--accountant", "all", "--html", text(&page)]].concat());
     assert_eq!(code(&shown), 0);
-    assert!(String::from_utf8_lossy(&shown.stdout).contains("leaves out"));
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("assumed:") && shown.contains("left out:"), "{shown}");
     assert!(std::fs::read_to_string(page).unwrap().contains("ε over rounds"));
 }
 
@@ -214,10 +215,41 @@ fn budgets_of_ledgers_and_plans_are_told_by_adversary() {
     assert_eq!(code(&run(&["budget", "--ledger", text(&ledger), "--node", &node])), 3);
 }
 
+/// A log, a pager and a mail show about a hundred columns: what is longer goes on in the next line.
+#[test]
+fn nothing_that_is_piped_is_wider_than_a_hundred_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let evidence = play(5, 2, false);
+    evidence.write(folder.path());
+    let record = folder.path().join(format!("records/{}", evidence.records[0].hash()));
+    let transcripts = folder.path().join("transcripts");
+    let transcript = transcripts.join("round-000001");
+    let (ledgers, node) = (folder.path().join("ledgers"), node_id(0).to_string());
+    let (ledger, other) = (ledgers.join(node_id(0).short()), ledgers.join(node_id(1).short()));
+    let (ledger, other, record) = (text(&ledger), text(&other), text(&record));
+    let commands: [&[&str]; 7] = [
+        &["ledger", ledger, "--node", &node, "--policy", "strict"],
+        &["round", record],
+        &["round", record, "--transcript", text(&transcript)],
+        &["reconcile", ledger, other, "--transcript", text(&transcripts), "--policy", "strict"],
+        &["budget", "--ledger", ledger, "--node", &node],
+        &["budget", "--plan", text(&transcript), "--rounds", "1000", "--policy", "default"],
+        &["epsilon", "--noise", "2", "--rounds", "9", "--delta", "1e-6", "--accountant", "all"],
+    ];
+    for command in commands {
+        let shown = String::from_utf8(run(command).stdout).unwrap();
+        let widest = shown.lines().map(|line| line.chars().count()).max();
+        assert!(widest.is_some_and(|widest| (40..=100).contains(&widest)), "{widest:?}\n{shown}");
+    }
+}
+
 #[test]
 fn the_self_test_passes_and_names_its_checks() {
-    let answer = run(&["selftest", "--json"]);
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let answer = run(&["selftest", "--json", "--html", text(&page)]);
     assert_eq!(code(&answer), 0, "{}", String::from_utf8_lossy(&answer.stdout));
+    assert!(std::fs::read_to_string(page).unwrap().contains("masks-cancel"));
     let answer = json(&answer);
     assert_eq!(answer["ok"], true);
     let names: Vec<&str> =

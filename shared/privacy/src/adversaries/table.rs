@@ -4,6 +4,7 @@ use grid::Q40;
 use serde::Serialize;
 
 use super::{Adversary, MEANINGFUL_EPSILON, exposure};
+use crate::words::{at_most, times};
 use crate::{ChargeTerms, Entry, EntryKind, PrivacyError, gaussian_mu, zcdp_epsilon};
 
 /// One adversary's line.
@@ -26,6 +27,28 @@ pub struct Line {
     pub meaningful: bool,
     /// What it means.
     pub words: String,
+}
+
+impl Line {
+    /// [`Line::rho`], [`Line::mu`] or [`Line::epsilon`] for people: `∞` beyond all numbers, `–` where noise is not what
+    /// protects.
+    pub fn told(&self, value: Option<f64>) -> String {
+        match (value, self.shares) {
+            (Some(value), _) => at_most(value),
+            (None, Some(_)) => "∞".to_owned(),
+            (None, None) => "–".to_owned(),
+        }
+    }
+
+    /// How many shares of noise are left, for people.
+    pub fn shares_told(&self) -> String {
+        match self.shares {
+            Some((1, 1)) => "one's own".to_owned(),
+            Some((fewest, most)) if fewest == most => format!("{most} shares"),
+            Some((fewest, most)) => format!("{fewest} to {most} shares"),
+            None => "none".to_owned(),
+        }
+    }
 }
 
 /// The table of a ledger.
@@ -93,7 +116,7 @@ fn words(adversary: Adversary, epsilon: Option<f64>) -> String {
     let meaning = if epsilon > MEANINGFUL_EPSILON {
         "NO MEANINGFUL GUARANTEE".to_owned()
     } else {
-        format!("odds about this node change by at most a factor of {:.3}", epsilon.exp())
+        format!("odds about this node change by a factor of at most {}", times(epsilon.exp()))
     };
     match caveat(adversary) {
         "" => meaning,

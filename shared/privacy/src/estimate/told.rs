@@ -1,6 +1,7 @@
 //! An estimate in words, the same in every program.
 
 use super::{Estimate, Solved};
+use crate::words::at_most;
 
 impl Solved {
     /// What was solved, as a sentence.
@@ -18,7 +19,7 @@ impl Solved {
 impl Estimate {
     /// Name and value of everything but the table of adversaries, for people.
     pub fn facts(&self) -> Vec<(&'static str, String)> {
-        let epsilon = self.epsilon.map_or("∞".to_owned(), |epsilon| format!("{epsilon:.3}"));
+        let epsilon = self.epsilon.map_or("∞".to_owned(), at_most);
         vec![
             ("solved", self.solved.words().to_owned()),
             ("nodes in a round (counted on)", format!("{} ({})", self.nodes, self.honest)),
