@@ -34,7 +34,7 @@ pub struct Options {
     /// Play this seed alone
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "first", "count_all"])]
     seed: Option<u64>,
-    /// Print a line for everything that happens in the seed
+    /// Print a line for everything that happens in the seed; on standard error with --json, whose one line then has standard output to itself
     #[arg(long, requires = "seed")]
     trace: bool,
     /// How many nodes there are, 4 to 10,000; at most 64 of them are in one round [default: drawn by each seed, 4 to 24, half of them at most 6]
@@ -141,7 +141,10 @@ fn one_seed(
     if options.trace {
         // Lines come as things happen, so that a panic ends them where it came. Whoever closed the
         // pipe has seen enough.
-        world = world.telling(Box::new(|line| drop(writeln!(std::io::stdout(), "{line}"))));
+        world = match output.is_json() {
+            true => world.telling(Box::new(|line| drop(writeln!(std::io::stderr(), "{line}")))),
+            false => world.telling(Box::new(|line| drop(writeln!(std::io::stdout(), "{line}")))),
+        };
     }
     let tally = Tally::of(world.run());
     answer(options, scenario, &tally, began.elapsed(), output)?;

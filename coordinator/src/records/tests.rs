@@ -3,7 +3,7 @@
 use ed25519_dalek::SigningKey;
 use protocol::{
     Coordinator, Time,
-    coordinator::{CoordinatorStart, Effect, Input, Record, coordinator_id},
+    coordinator::{Conduct, CoordinatorStart, Effect, Input, Record, coordinator_id},
 };
 use wire::{
     AbortReason, Checked, GateResult, Genesis, ModelHash, Outcome, Plan, Roster, SharesClosed,
@@ -150,6 +150,25 @@ fn a_fresh_task_has_version_0_and_nothing_else() {
     let (content, length) = records.place(state(0.0).hash()).unwrap().unwrap();
     assert_eq!(records.states().get(content).unwrap().unwrap().len() as u64, length);
     assert!(records.place(state(1.0).hash()).unwrap().is_none());
+}
+
+#[test]
+fn who_has_spoilt_rounds_is_kept_and_what_is_not_understood_is_forgotten() {
+    let made = made();
+    // One member with two rounds against it, left out up to round 9; no quarrels.
+    let mut against = vec![wire::WIRE_VERSION, 1];
+    against.extend([7; 32]);
+    against.extend([4, 9, 0, 0]);
+    let conduct: Conduct = wire::decode(&against, 1024).unwrap();
+    let (mut records, saved) = made.open();
+    assert_eq!(saved.conduct, Conduct::default());
+    records.persist(&Record::Conduct(Box::new(conduct.clone()))).unwrap();
+    drop(records);
+    let (mut records, saved) = made.open();
+    assert_eq!(saved.conduct, conduct);
+    records.conduct.write(&[99; 40]).unwrap();
+    drop(records);
+    assert_eq!(made.open().1.conduct, Conduct::default());
 }
 
 #[test]

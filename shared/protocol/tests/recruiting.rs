@@ -1,10 +1,12 @@
-//! How a round ends that has enough nodes and no threshold.
+//! How a round ends that has enough nodes and no threshold, and what is remembered of those who spoil one.
 
 use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32};
 use protocol::{
     Coordinator, Time,
-    coordinator::{Conduct, CoordinatorStart, Effect, Event, Input, Settings, coordinator_id},
+    coordinator::{
+        Conduct, CoordinatorStart, Effect, Event, Input, Record, Settings, coordinator_id,
+    },
 };
 use secagg::EphemeralSecrets;
 use version::{Chain, State};
@@ -93,37 +95,91 @@ fn advertise(plan: &Signed<Plan>, number: u8) -> (NodeId, ToCoordinator) {
     (advertise.signer(), ToCoordinator::Advertise(advertise.signed().clone()))
 }
 
-#[test]
-fn a_size_without_a_threshold_is_named_as_that() {
-    let key = SigningKey::from_bytes(&[5; 32]);
+fn start(
+    key: &SigningKey,
+    chain: Chain,
+    conduct: Conduct,
+    effects: &mut Vec<Effect>,
+) -> Coordinator {
     let start = CoordinatorStart {
         key: key.clone(),
         settings: settings(),
-        chain: Chain::new(genesis(&key)),
+        chain,
         state: State::initial(vec![0.0; DIMENSION]),
         base_loss_micro: 1,
         round: None,
         heads: Vec::new(),
-        conduct: Conduct::default(),
+        conduct,
     };
+    Coordinator::start(start, Time(0), effects)
+}
+
+/// Begins a round in which so many advertise and then say nothing; what it orders until it is over.
+fn played(machine: &mut Coordinator, members: u8) -> Vec<Effect> {
     let mut effects = Vec::new();
-    let mut machine = Coordinator::start(start, Time(0), &mut effects);
     let observer = NodeId([9; 32]);
     machine.handle(Input::Connected(observer), Time(0), &mut effects);
     machine.handle(Input::Begin { rotation_seed: [3; 32] }, Time(0), &mut effects);
-    let plan = effects.drain(..).find_map(|effect| match effect {
-        Effect::Send { message: ToNode::Plan(plan), .. } => Some(plan),
+    let plan = effects.iter().find_map(|effect| match effect {
+        Effect::Send { message: ToNode::Plan(plan), .. } => Some(plan.clone()),
         _ => None,
     });
     let plan = plan.expect("a plan is offered");
-    for number in 1..=4 {
+    for number in 1..=members {
         let (from, message) = advertise(&plan, number);
         machine.handle(Input::Message { from, message }, Time(1), &mut effects);
     }
-    machine.handle(Input::Wake, Time(10_000), &mut effects);
-    let aborted = effects.into_iter().find_map(|effect| match effect {
-        Effect::Report(Event::Aborted { reason, .. }) => Some(reason),
+    for at in [10_000, 100_000] {
+        machine.handle(Input::Wake, Time(at), &mut effects);
+    }
+    assert!(machine.is_resting());
+    effects
+}
+
+fn reason(effects: &[Effect]) -> Option<AbortReason> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Report(Event::Aborted { reason, .. }) => Some(*reason),
         _ => None,
-    });
-    assert_eq!(aborted, Some(AbortReason::NoThreshold));
+    })
+}
+
+#[test]
+fn a_size_without_a_threshold_is_named_as_that() {
+    let key = SigningKey::from_bytes(&[5; 32]);
+    let chain = Chain::new(genesis(&key));
+    let mut machine = start(&key, chain, Conduct::default(), &mut Vec::new());
+    assert_eq!(reason(&played(&mut machine, 4)), Some(AbortReason::NoThreshold));
+}
+
+/// A restart made the coordinator forget who spoils round after round: it never left anybody out.
+#[test]
+fn who_spoils_rounds_is_remembered_over_a_restart() {
+    let key = SigningKey::from_bytes(&[5; 32]);
+    let kept = |effects: &[Effect]| {
+        let persisted =
+            effects.iter().position(|effect| matches!(effect, Effect::Persist(Record::Conduct(_))));
+        let persisted = persisted.expect("it is persisted");
+        let is_step = |effect: &Effect| matches!(effect, Effect::Persist(Record::Step { .. }));
+        assert!(effects[..persisted].iter().all(|effect| !is_step(effect)), "before the step");
+        match &effects[persisted] {
+            Effect::Persist(Record::Conduct(conduct)) => (**conduct).clone(),
+            _ => unreachable!("found above"),
+        }
+    };
+    let play = |restarts: bool, forgets: bool| {
+        let chain = Chain::new(genesis(&key));
+        let mut machine = start(&key, chain, Conduct::default(), &mut Vec::new());
+        let effects = played(&mut machine, 10);
+        assert_eq!(reason(&effects), Some(AbortReason::TooFewShares));
+        let first = kept(&effects);
+        if restarts {
+            let conduct = if forgets { Conduct::default() } else { first.clone() };
+            machine = start(&key, machine.chain().clone(), conduct, &mut Vec::new());
+        }
+        (first, kept(&played(&mut machine, 10)))
+    };
+    let (first, second) = play(false, false);
+    assert_ne!(first, second);
+    assert_eq!(play(true, false), (first.clone(), second.clone()));
+    assert_ne!(play(true, true), (first, second), "the test would notice");
 }

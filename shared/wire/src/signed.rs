@@ -223,6 +223,7 @@ pub fn verify_hash(
 }
 
 fn compute(signer: &[u8; 32], hash: &[u8; 32], signature: &[u8; 64]) -> Result<(), SignedError> {
+    verified::count();
     let key = VerifyingKey::from_bytes(signer).map_err(|_| SignedError::BadSignature)?;
     let signature = ed25519_dalek::Signature::from_bytes(signature);
     key.verify_strict(hash, &signature).map_err(|_| SignedError::BadSignature)

@@ -7,7 +7,7 @@
 //! triple is taken for known. The table is small and forgets the oldest of those that share a place;
 //! whoever floods it costs time, not safety. (Bitcoin Core's signature cache rests on the same thought.)
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Places of the table, by the first bytes of the signature: all members of a round sign the same
 /// agreement, so that the message's hash would put them all in one place.
@@ -22,6 +22,18 @@ thread_local! {
     /// 512 KiB for each thread that checks signatures. No message's hash is all zeros, but with
     /// probability 2⁻²⁵⁶.
     static TABLE: RefCell<Vec<[Triple; WAYS]>> = const { RefCell::new(Vec::new()) };
+    static COMPUTED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many signatures this thread has verified by computing, and not by remembering: for those who
+/// measure.
+pub fn verifications() -> u64 {
+    COMPUTED.get()
+}
+
+/// One more was computed.
+pub(crate) fn count() {
+    COMPUTED.set(COMPUTED.get() + 1);
 }
 
 /// What stands for a signed message in the table.

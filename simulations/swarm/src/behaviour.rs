@@ -10,7 +10,11 @@ use protocol::{
 };
 use wire::{Header, RoundRecord, Signed, ToCoordinator, ToNode};
 
-use crate::{disk::NodeDisk, scenario::policy, workload::Masking};
+use crate::{
+    disk::{CoordinatorDisk, NodeDisk},
+    scenario::policy,
+    workload::Masking,
+};
 
 /// The node whose program is asked.
 pub struct Actor<'a> {
@@ -121,6 +125,22 @@ pub trait Behaviour {
     /// forgotten charges, which no invariant can then be asked for.
     fn keeps_disks(&self) -> bool {
         true
+    }
+
+    /// The same of [`Behaviour::coordinator_starting`]: a coordinator whose disk was restored from a backup
+    /// signs a second history, and what it persists is held against nothing.
+    fn keeps_coordinators_disk(&self) -> bool {
+        true
+    }
+
+    /// The coordinator is about to start from its disk.
+    fn coordinator_starting(&mut self, disk: &mut CoordinatorDisk) {
+        let _ = disk;
+    }
+
+    /// Whether the coordinator stops now; asked several times a second.
+    fn stops_coordinator(&mut self) -> bool {
+        false
     }
 
     /// A node is about to start from its disk.

@@ -3,9 +3,11 @@
 //! Written apart from the rules that it checks: thresholds and floors are computed here again, from
 //! the design and not from `protocol`.
 
+mod computed;
 mod history;
 mod ledgers;
 mod reveals;
+mod said;
 mod sums;
 
 use std::{collections::BTreeMap, fmt};
@@ -16,10 +18,13 @@ use wire::{NodeId, Round, ToCoordinator, ToNode};
 use crate::{
     behaviour::Behaviour,
     disk::{CoordinatorDisk, NodeDisk},
+    workload::Masking,
 };
+use computed::Computed;
 use history::History;
 use ledgers::Ledgers;
 use reveals::Reveals;
+use said::Said;
 use sums::Sums;
 
 /// What must hold.
@@ -27,9 +32,11 @@ use sums::Sums;
 pub enum Invariant {
     /// Each contribution is in the published sum exactly once or not at all.
     ExactlyOnce,
-    /// What was revealed gives at most one sum in a round, and no sum below the floors.
+    /// What was revealed gives at most one sum in a round, and no sum below the floors; with real masks, no
+    /// second sum can be computed from all that has left the nodes.
     OneSum,
-    /// One successor per version; every node's chain is a prefix of the coordinator's.
+    /// One successor per version: no node ever takes another step for one that it has taken, and every node's
+    /// chain is a prefix of the coordinator's.
     OneHistory,
     /// No ledger is below what its node has released.
     LedgerHolds,
@@ -77,19 +84,31 @@ pub(crate) type Found = Result<(), Broken>;
 
 /// Everything that was seen so far.
 pub(crate) struct Invariants {
+    said: Said,
     sums: Sums,
     reveals: Reveals,
+    /// Where masks are real.
+    computed: Option<Computed>,
     history: History,
     ledgers: Ledgers,
     /// Whether disks keep what they synced; restored backups do not.
     keeps_disks: bool,
+    /// The same for the coordinator's.
+    keeps_coordinators_disk: bool,
     pub violations: Vec<Violation>,
 }
 
 impl Invariants {
-    pub fn new(numbers: BTreeMap<NodeId, usize>, behaviour: &dyn Behaviour) -> Self {
+    pub fn new(
+        numbers: BTreeMap<NodeId, usize>,
+        masking: Masking,
+        behaviour: &dyn Behaviour,
+    ) -> Self {
         let keeps_disks = behaviour.keeps_disks();
         Self {
+            said: Said::default(),
+            computed: (masking == Masking::Real).then(Computed::default),
+            keeps_coordinators_disk: behaviour.keeps_coordinators_disk(),
             reveals: Reveals::new(behaviour.floor()),
             history: History::new(numbers.len()),
             sums: Sums::new(numbers),
@@ -113,8 +132,9 @@ impl Invariants {
         message: &ToCoordinator,
         disk: &NodeDisk,
     ) {
-        let found = self.reveals.said_by_node(node, message);
+        let found = self.reveals.said_by_node(&self.said, node, message);
         self.note(now, found);
+        self.compute(now, node, message);
         if let ToCoordinator::Contribution(contribution) = message {
             let found = self.ledgers.contributed(node, contribution, disk);
             self.note(now, found);
@@ -124,8 +144,30 @@ impl Invariants {
     }
 
     /// A message leaves a node whose program is not the shipped one: it counts for what others reveal.
-    pub fn said_by_liar(&mut self, node: NodeId, message: &ToCoordinator) {
-        self.reveals.said_by_liar(node, message);
+    pub fn said_by_liar(&mut self, now: Time, node: NodeId, message: &ToCoordinator) {
+        self.reveals.said_by_liar(&self.said, node, message);
+        self.compute(now, node, message);
+    }
+
+    /// Computes what the message has made computable.
+    fn compute(&mut self, now: Time, node: NodeId, message: &ToCoordinator) {
+        let Some(computed) = &mut self.computed else { return };
+        match message {
+            ToCoordinator::Contribution(contribution) => {
+                computed.contributed(&self.said, node, contribution);
+            }
+            ToCoordinator::Reveal(reveal) => {
+                let Ok(reveal) = reveal.check(node) else { return };
+                let round = reveal.round;
+                let found = match computed.revealed(&self.said, node, &reveal) {
+                    Ok(Some(sum)) => self.sums.computed(round, &sum),
+                    Ok(None) => Ok(()),
+                    Err(what) => Err((Invariant::OneSum, Some(round), format!("{node:?} {what}"))),
+                };
+                self.note(now, found);
+            }
+            _ => {}
+        }
     }
 
     /// A message leaves the coordinator; its disk is looked at where its program is the shipped one.
@@ -135,7 +177,7 @@ impl Invariants {
         message: &ToNode,
         disk: Option<&CoordinatorDisk>,
     ) {
-        self.reveals.said_by_coordinator(message);
+        self.said.hear(message);
         if let Some(disk) = disk {
             let found = history::was_durable(message, disk);
             self.note(now, found);
@@ -144,28 +186,46 @@ impl Invariants {
 
     /// The coordinator is about to persist something.
     pub fn coordinator_persists(&mut self, now: Time, record: &protocol::coordinator::Record) {
-        let found = self.history.coordinator_persists(record);
-        self.note(now, found);
+        if self.keeps_coordinators_disk {
+            let found = self.history.coordinator_persists(record);
+            self.note(now, found);
+        }
         if let protocol::coordinator::Record::Step { record: Some(record), .. } = record {
             let found = self.sums.published(record);
             self.note(now, found);
         }
     }
 
-    /// A node has taken a step.
-    pub fn node_stepped(&mut self, now: Time, place: usize, machine: &protocol::Node) {
+    /// A node has taken a step; `as_everybody` where it is told what everybody is told.
+    pub fn node_stepped(
+        &mut self,
+        now: Time,
+        place: usize,
+        machine: &protocol::Node,
+        as_everybody: bool,
+    ) {
         let found = self.history.node_stepped(place, machine);
         self.note(now, found);
+        if as_everybody {
+            let found = self.history.is_everybodys(place);
+            self.note(now, found);
+        }
     }
 
     /// A node has started from its disk.
-    pub fn node_started(&mut self, now: Time, place: usize, machine: &protocol::Node) {
-        self.history.forget(place);
+    pub fn node_started(
+        &mut self,
+        now: Time,
+        place: usize,
+        machine: &protocol::Node,
+        as_everybody: bool,
+    ) {
+        self.history.forget(place, self.keeps_disks);
         if self.keeps_disks {
             let found = self.ledgers.still_there(machine);
             self.note(now, found);
         }
-        self.node_stepped(now, place, machine);
+        self.node_stepped(now, place, machine, as_everybody);
     }
 
     pub fn note(&mut self, now: Time, found: Found) {

@@ -169,7 +169,7 @@ impl World {
             clocks,
             nodes,
             coordinator,
-            invariants: Invariants::new(numbers.clone(), behaviour.as_ref()),
+            invariants: Invariants::new(numbers.clone(), scenario.masking, behaviour.as_ref()),
             behaviour,
             trace: Trace::default(),
             outcome: Outcome { seed, nodes: size, ..Outcome::default() },
@@ -325,6 +325,9 @@ impl World {
 
     /// Every round that has a header has its transcript.
     fn check_transcripts(&mut self) {
+        if !self.behaviour.keeps_coordinators_disk() {
+            return;
+        }
         let disk = &self.coordinator.disk;
         let open = u64::from(disk.round.is_some());
         let kept =

@@ -45,13 +45,24 @@ fn of_two_hundred_nodes_sixty_four_are_in_a_round() {
     assert!(!rounds.is_empty() && rounds.iter().all(|&members| members == 64), "{rounds:?}");
 }
 
-/// The same with thousands:
-/// `cargo test --release -p swarm --test large -- --ignored`
+/// Thousands of nodes, most of them idle in a round: each takes as many steps as in a smaller swarm, and
+/// what a whole roster signs is verified once and not by every node. (The table of signatures that were found
+/// good had one place for all agreements of a round: 64 verifications for each node and round.)
 #[test]
-#[ignore = "takes long on a busy machine"]
-fn of_two_thousand_nodes_sixty_four_are_in_a_round() {
-    let rounds = contributions(2_000, Masking::Dummy);
-    assert!(!rounds.is_empty() && rounds.iter().all(|&members| members == 64), "{rounds:?}");
+fn idle_nodes_cost_a_few_steps_each_and_no_signatures() {
+    let work = |nodes: usize| {
+        let scenario = Scenario::calm().sized(&[nodes]).masked(Masking::Dummy);
+        let before = wire::verifications();
+        let outcome = swarm::run(&Scenario { faulty_ms: 12_000, ..scenario }, 1);
+        assert_eq!(outcome.violations, [], "{outcome}");
+        assert!(outcome.versions >= 2 && outcome.versions == outcome.rounds, "{outcome}");
+        let per = |count: u64| count as f64 / (nodes as f64 * outcome.rounds as f64);
+        (per(outcome.steps), per(wire::verifications() - before))
+    };
+    let (few, many) = (work(200), work(2_000));
+    eprintln!("steps and verifications a node and round: {few:?} of 200, {many:?} of 2,000");
+    assert!(many.0 <= few.0, "a node takes {few:?} among 200 and {many:?} among 2,000");
+    assert!(many.0 < 8.0 && many.1 < 2.0, "{many:?}");
 }
 
 /// A roster of 64 was full long before its window closed, and waited for the nodes that it had no place

@@ -7,7 +7,7 @@ use wire::{
 };
 
 use super::{is_taken, resigned};
-use crate::{behaviour::Behaviour, scenario::coordinator_key};
+use crate::{behaviour::Behaviour, disk::CoordinatorDisk, scenario::coordinator_key};
 
 /// What a hostile coordinator does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +30,13 @@ pub enum CoordinatorLie {
     ChangesSums,
     /// Tells some nodes nothing.
     StaysSilent,
+    /// Stops and comes back with the disk that it had some time ago: it has forgotten what it signed since.
+    RestoresItsDisk,
 }
 
 impl CoordinatorLie {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SplitsSurvivors,
         Self::AsksTwice,
         Self::ShrinksSurvivors,
@@ -44,6 +46,7 @@ impl CoordinatorLie {
         Self::Replays,
         Self::ChangesSums,
         Self::StaysSilent,
+        Self::RestoresItsDisk,
     ];
 }
 
@@ -53,17 +56,21 @@ pub struct LyingCoordinator {
     /// Whom it tells something else.
     misled: Vec<bool>,
     said: Vec<ToNode>,
+    /// What was on its disk when it started at some time.
+    backup: Option<CoordinatorDisk>,
     rng: ChaCha20Rng,
     lies: u64,
 }
 
 /// The most old messages that are kept to be said again.
 const KEPT: usize = 256;
+/// How often one that restores its disk stops, each time that it could: every ten seconds or so.
+const STOPS: f64 = 0.04;
 
 impl LyingCoordinator {
     pub(crate) fn new(lie: CoordinatorLie, nodes: usize, mut rng: ChaCha20Rng) -> Self {
         let misled = (0..nodes).map(|_| rng.random_bool(0.5)).collect();
-        Self { lie, misled, said: Vec::new(), rng, lies: 0 }
+        Self { lie, misled, said: Vec::new(), backup: None, rng, lies: 0 }
     }
 
     /// One that lies in this way to so many nodes.
@@ -136,6 +143,32 @@ impl Behaviour for LyingCoordinator {
 
     fn lets_versions_come(&self) -> bool {
         false
+    }
+
+    fn keeps_coordinators_disk(&self) -> bool {
+        self.lie != CoordinatorLie::RestoresItsDisk
+    }
+
+    /// Nodes that have missed the first successor of a version may take the second: each knows one.
+    fn tells_one_history(&self, _: usize) -> bool {
+        self.keeps_coordinators_disk()
+    }
+
+    fn stops_coordinator(&mut self) -> bool {
+        !self.keeps_coordinators_disk() && self.rng.random_bool(STOPS)
+    }
+
+    fn coordinator_starting(&mut self, disk: &mut CoordinatorDisk) {
+        if self.keeps_coordinators_disk() {
+            return;
+        }
+        match &self.backup {
+            Some(backup) if is_taken(&mut self.rng) => {
+                self.lies += u64::from(backup.headers.len() < disk.headers.len());
+                *disk = backup.clone();
+            }
+            _ => self.backup = Some(disk.clone()),
+        }
     }
 }
 

@@ -59,10 +59,9 @@ impl Computed {
     pub fn contributed(&mut self, said: &Said, node: NodeId, signed: &Signed<Contribution>) {
         let Ok(contribution) = signed.check(node) else { return };
         let Ok(terms) = said.terms(contribution.closed) else { return };
-        let (Some(place), Ok(values)) = (
-            place_of(&terms, node),
-            grid::unpack(&contribution.values, DIMENSION, modulus()),
-        ) else {
+        let (Some(place), Ok(values)) =
+            (place_of(&terms, node), grid::unpack(&contribution.values, DIMENSION, modulus()))
+        else {
             return;
         };
         let seen = self.rounds.entry(contribution.closed).or_default();
@@ -73,9 +72,15 @@ impl Computed {
     ///
     /// # Errors
     /// What was seen, if two sums of one round can be computed.
-    pub fn revealed(&mut self, said: &Said, node: NodeId, reveal: &Reveal) -> Result<Option<Sum>, String> {
+    pub fn revealed(
+        &mut self,
+        said: &Said,
+        node: NodeId,
+        reveal: &Reveal,
+    ) -> Result<Option<Sum>, String> {
         let Ok((survivors, terms)) = said.survivors(reveal.survivors) else { return Ok(None) };
-        let (Some(place), Some(numbers)) = (place_of(&terms, node), Numbers::of(&terms, survivors.closed))
+        let (Some(place), Some(numbers)) =
+            (place_of(&terms, node), Numbers::of(&terms, survivors.closed))
         else {
             return Ok(None);
         };
@@ -121,7 +126,8 @@ impl Seen {
     fn sums(&self, numbers: &Numbers<'_>) -> Vec<(MemberSet, Vec<u32>)> {
         let (mut inside, mut either) = (MemberSet::EMPTY, MemberSet::EMPTY);
         for member in numbers.members.iter() {
-            let counts = self.contributions.contains_key(&member) && self.seed(member, numbers).is_some();
+            let counts =
+                self.contributions.contains_key(&member) && self.seed(member, numbers).is_some();
             let drops = self.mask_key(member, numbers).is_some();
             match (counts, drops) {
                 (false, false) => return Vec::new(),

@@ -7,16 +7,27 @@ use wire::{HeaderHash, ToNode};
 use super::{Found, Invariant};
 use crate::{disk::CoordinatorDisk, scenario::genesis};
 
-/// The chain as it was persisted, and how far each node's was held against it.
+/// The chain as it was persisted, and what each node has taken for history.
 pub(super) struct History {
     chain: Chain,
     hashes: Vec<HeaderHash>,
-    checked: Vec<usize>,
+    nodes: Vec<Kept>,
+}
+
+/// The steps that a node has taken.
+#[derive(Clone, Default)]
+struct Kept {
+    hashes: Vec<HeaderHash>,
+    /// How many of them its present chain was held against.
+    checked: usize,
+    /// How many of them were held against everybody's.
+    compared: usize,
 }
 
 impl History {
     pub fn new(nodes: usize) -> Self {
-        Self { chain: Chain::new(genesis()), hashes: Vec::new(), checked: vec![0; nodes] }
+        let (chain, hashes) = (Chain::new(genesis()), Vec::new());
+        Self { chain, hashes, nodes: vec![Kept::default(); nodes] }
     }
 
     /// Every header that becomes durable follows from the one that became durable before.
@@ -34,28 +45,58 @@ impl History {
         }
     }
 
-    /// A node has started again: its chain is looked at from the beginning.
-    pub fn forget(&mut self, place: usize) {
-        self.checked[place] = 0;
+    /// A node has started again: its chain is looked at from the beginning. A disk that was restored from a
+    /// backup may lack steps.
+    pub fn forget(&mut self, place: usize, keeps_disks: bool) {
+        self.nodes[place].checked = 0;
+        if !keeps_disks {
+            self.nodes[place].hashes.clear();
+            self.nodes[place].compared = 0;
+        }
     }
 
-    /// A node's chain is a prefix of the coordinator's, and its state is the one that the chain names.
+    /// A node never takes another step in the place of one that it has taken: whatever it is told, it knows
+    /// one successor of each version, over restarts too. Its state is the one that its chain names.
     pub fn node_stepped(&mut self, place: usize, machine: &Node) -> Found {
-        let headers = machine.chain().headers();
-        for (index, header) in headers.iter().enumerate().skip(self.checked[place]) {
-            if self.hashes.get(index) != Some(&header.hash()) {
+        let (headers, kept) = (machine.chain().headers(), &mut self.nodes[place]);
+        let broken = |what: String| Err((Invariant::OneHistory, None, what));
+        if headers.len() < kept.hashes.len() {
+            let (has, had) = (headers.len(), kept.hashes.len());
+            return broken(format!("node {place} has {has} of the {had} steps that it had"));
+        }
+        for (index, header) in headers.iter().enumerate().skip(kept.checked) {
+            let hash = header.hash();
+            match kept.hashes.get(index) {
+                Some(known) if *known != hash => {
+                    let step = index + 1;
+                    return broken(format!("node {place} has another step {step} than before"));
+                }
+                Some(_) => {}
+                None => kept.hashes.push(hash),
+            }
+        }
+        let new = kept.checked < headers.len();
+        kept.checked = headers.len();
+        match machine.state().filter(|_| new) {
+            Some(state) if state.hash() != machine.chain().state() => {
+                broken(format!("node {place} holds another state than its chain names"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A node's chain is a prefix of the coordinator's.
+    pub fn is_everybodys(&mut self, place: usize) -> Found {
+        let kept = &mut self.nodes[place];
+        let steps = kept.hashes.iter().enumerate().skip(kept.compared);
+        for (index, hash) in steps {
+            if self.hashes.get(index) != Some(hash) {
                 let what = format!("node {place} has another step {} than everybody", index + 1);
                 return Err((Invariant::OneHistory, None, what));
             }
         }
-        let new = self.checked[place] < headers.len();
-        self.checked[place] = headers.len();
-        let Some(state) = machine.state().filter(|_| new) else { return Ok(()) };
-        if state.hash() == machine.chain().state() {
-            return Ok(());
-        }
-        let what = format!("node {place} holds another state than its chain names");
-        Err((Invariant::OneHistory, None, what))
+        kept.compared = kept.hashes.len();
+        Ok(())
     }
 }
 

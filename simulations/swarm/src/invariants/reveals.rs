@@ -8,23 +8,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wire::{
-    ClosedHash, MemberIndex, MemberSet, NodeId, Plan, PlanHash, Reveal, Roster, RosterHash, Round,
-    ShareKind, SharesClosed, Signed, Survivors, SurvivorsHash, ToCoordinator, ToNode,
+    MemberIndex, MemberSet, NodeId, PlanHash, Reveal, Round, ShareKind, Survivors, SurvivorsHash,
+    ToCoordinator,
 };
 
-use super::{Found, Invariant};
+use super::{
+    Found, Invariant,
+    said::{Said, Terms},
+};
 
-/// What was asked and what was answered, over all rounds.
+/// What was answered, over all rounds.
 #[derive(Default)]
 pub(super) struct Reveals {
     /// The fewest survivors that the nodes' owners allow.
     floor: usize,
-    plans: BTreeMap<PlanHash, Plan>,
-    rosters: BTreeMap<RosterHash, (PlanHash, Vec<NodeId>)>,
-    closed: BTreeMap<ClosedHash, SharesClosed>,
-    survivors: BTreeMap<SurvivorsHash, Survivors>,
     agreed: BTreeMap<SurvivorsHash, BTreeSet<NodeId>>,
-    rounds: BTreeMap<Round, RoundReveals>,
+    /// By plan: a coordinator that forgets what it has signed may use a number twice, and finds other nodes
+    /// for it.
+    rounds: BTreeMap<PlanHash, RoundReveals>,
+    /// Which list each node has agreed to in a round of this number.
+    lists: BTreeMap<(NodeId, Round), SurvivorsHash>,
+    /// Under which plan each node has revealed shares in a round of this number.
+    plans: BTreeMap<(NodeId, Round), PlanHash>,
 }
 
 /// What was revealed in one round.
@@ -33,15 +38,6 @@ struct RoundReveals {
     named: BTreeSet<SurvivorsHash>,
     /// Who has revealed which kind of share of whom.
     shares: BTreeMap<(NodeId, ShareKind), BTreeSet<NodeId>>,
-    agreements: BTreeMap<NodeId, SurvivorsHash>,
-}
-
-/// One list of survivors with all that it hangs on.
-struct Terms<'a> {
-    plan: &'a Plan,
-    roster: &'a [NodeId],
-    closed: &'a SharesClosed,
-    survivors: &'a Survivors,
 }
 
 impl Reveals {
@@ -49,50 +45,13 @@ impl Reveals {
         Self { floor, ..Self::default() }
     }
 
-    /// Remembers what everybody must see alike; each thing is checked by its hash.
-    pub fn said_by_coordinator(&mut self, message: &ToNode) {
-        match message {
-            ToNode::Plan(plan) => self.hear_plan(plan),
-            ToNode::Roster(roster) => self.hear_roster(roster),
-            ToNode::Inbox(inbox) => {
-                let (signer, hash) = (inbox.closed.claimed_signer(), inbox.closed.hash());
-                if let Some(closed) = unknown(&self.closed, hash, || inbox.closed.check(signer)) {
-                    self.closed.insert(hash, closed.into_value());
-                }
-            }
-            ToNode::Survivors(survivors) => {
-                let (signer, hash) = (survivors.claimed_signer(), survivors.hash());
-                if let Some(read) = unknown(&self.survivors, hash, || survivors.check(signer)) {
-                    self.survivors.insert(hash, read.into_value());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn hear_plan(&mut self, plan: &Signed<Plan>) {
-        let (signer, hash) = (plan.claimed_signer(), plan.hash());
-        if let Some(read) = unknown(&self.plans, hash, || plan.check(signer)) {
-            self.plans.insert(hash, read.into_value());
-        }
-    }
-
-    fn hear_roster(&mut self, roster: &Signed<Roster>) {
-        let (signer, hash) = (roster.claimed_signer(), roster.hash());
-        if let Some(read) = unknown(&self.rosters, hash, || roster.check(signer)) {
-            let ids = read.members.iter().map(|member| member.claimed_signer()).collect();
-            self.rosters.insert(hash, (read.plan, ids));
-        }
-    }
-
-    pub fn said_by_node(&mut self, node: NodeId, message: &ToCoordinator) -> Found {
+    pub fn said_by_node(&mut self, said: &Said, node: NodeId, message: &ToCoordinator) -> Found {
         match message {
             ToCoordinator::Agreement(agreement) => {
                 let Ok(agreement) = agreement.check(node) else { return Ok(()) };
                 let (round, survivors) = (agreement.round, agreement.survivors);
                 self.agreed.entry(survivors).or_default().insert(node);
-                let before =
-                    self.rounds.entry(round).or_default().agreements.insert(node, survivors);
+                let before = self.lists.insert((node, round), survivors);
                 if before.is_some_and(|before| before != survivors) {
                     let what = format!("{node:?} agreed to two lists of survivors");
                     return Err((Invariant::OneSum, Some(round), what));
@@ -102,7 +61,7 @@ impl Reveals {
             ToCoordinator::Reveal(reveal) => {
                 let Ok(reveal) = reveal.check(node) else { return Ok(()) };
                 let round = reveal.round;
-                self.revealed(node, &reveal)
+                self.revealed(said, node, &reveal)
                     .map_err(|what| (Invariant::OneSum, Some(round), format!("{node:?} {what}")))
             }
             _ => Ok(()),
@@ -110,7 +69,7 @@ impl Reveals {
     }
 
     /// What a liar says counts, and is not held against it.
-    pub fn said_by_liar(&mut self, node: NodeId, message: &ToCoordinator) {
+    pub fn said_by_liar(&mut self, said: &Said, node: NodeId, message: &ToCoordinator) {
         match message {
             ToCoordinator::Agreement(agreement) => {
                 if let Ok(agreement) = agreement.check(node) {
@@ -119,9 +78,9 @@ impl Reveals {
             }
             ToCoordinator::Reveal(reveal) => {
                 let Ok(reveal) = reveal.check(node) else { return };
-                let Ok(terms) = self.terms(reveal.survivors) else { return };
+                let Ok((_, terms)) = said.survivors(reveal.survivors) else { return };
                 let Ok(shares) = check_shares(&terms, &reveal) else { return };
-                let seen = self.rounds.entry(reveal.round).or_default();
+                let seen = self.rounds.entry(terms.round).or_default();
                 for (owner, kind) in shares {
                     seen.shares.entry((owner, kind)).or_default().insert(node);
                 }
@@ -130,15 +89,19 @@ impl Reveals {
         }
     }
 
-    fn revealed(&mut self, node: NodeId, reveal: &Reveal) -> Result<(), String> {
-        let terms = self.terms(reveal.survivors)?;
-        let (members, cohort) = (terms.roster.len(), terms.plan.cohort);
+    fn revealed(&mut self, said: &Said, node: NodeId, reveal: &Reveal) -> Result<(), String> {
+        let (survivors, terms) = said.survivors(reveal.survivors)?;
+        let (members, cohort) = (terms.roster.ids.len(), terms.plan.cohort);
         let threshold = threshold(members);
         let corrupt = usize::from(cohort.corrupt_numerator) * members
             / usize::from(cohort.corrupt_denominator);
-        self.check_floors(&terms, reveal.survivors)?;
+        self.check_floors(&terms, survivors, reveal.survivors)?;
         let shares = check_shares(&terms, reveal)?;
-        let seen = self.rounds.entry(reveal.round).or_default();
+        let plan = *self.plans.entry((node, reveal.round)).or_insert(terms.round);
+        if plan != terms.round {
+            return Err("revealed under two plans of one round".to_owned());
+        }
+        let seen = self.rounds.entry(terms.round).or_default();
         seen.named.insert(reveal.survivors);
         if seen.named.len() > 1 {
             return Err("revealed for a second list of survivors".to_owned());
@@ -150,22 +113,16 @@ impl Reveals {
         Ok(())
     }
 
-    fn terms(&self, survivors: SurvivorsHash) -> Result<Terms<'_>, String> {
-        let unknown = |what: &str| format!("revealed for {what} that the coordinator never sent");
-        let survivors = self.survivors.get(&survivors).ok_or_else(|| unknown("survivors"))?;
-        let closed = self.closed.get(&survivors.closed).ok_or_else(|| unknown("an R2"))?;
-        let roster = self.rosters.get(&closed.roster).ok_or_else(|| unknown("a roster"))?;
-        let plan = self.plans.get(&closed.plan).ok_or_else(|| unknown("a plan"))?;
-        if roster.0 != closed.plan {
-            return Err("revealed for a roster of another plan".to_owned());
-        }
-        Ok(Terms { plan, roster: &roster.1, closed, survivors })
-    }
-
     /// design.md section 4, phase 5a: U ⊆ R2 ⊆ roster, t agreements by members of U, |U| ≥ n_min, and
     /// |U| − ⌈γ·|roster|⌉ ≥ n_honest.
-    fn check_floors(&self, terms: &Terms<'_>, hash: SurvivorsHash) -> Result<(), String> {
-        let Terms { plan, roster, closed, survivors } = terms;
+    fn check_floors(
+        &self,
+        terms: &Terms<'_>,
+        survivors: &Survivors,
+        hash: SurvivorsHash,
+    ) -> Result<(), String> {
+        let Terms { plan, closed, .. } = terms;
+        let roster = &terms.roster.ids;
         let everybody = MemberSet::first(roster.len());
         let members = survivors.members;
         if !members.is_subset(closed.members) || !closed.members.is_subset(everybody) {
@@ -235,7 +192,9 @@ fn check_shares(terms: &Terms<'_>, reveal: &Reveal) -> Result<Vec<(NodeId, Share
         if !terms.closed.members.contains(share.member) {
             return Err(format!("revealed a share of member {} outside of R2", share.member));
         }
-        let owner = terms.roster[share.member.get()];
+        let Some(&owner) = terms.roster.ids.get(share.member.get()) else {
+            return Err(format!("revealed a share of member {}, whom nobody knows", share.member));
+        };
         shares.push((owner, share.kind));
     }
     Ok(shares)
@@ -244,14 +203,6 @@ fn check_shares(terms: &Terms<'_>, reveal: &Reveal) -> Result<Vec<(NodeId, Share
 /// t = ⌊2n/3⌋ + 1.
 fn threshold(roster: usize) -> usize {
     2 * roster / 3 + 1
-}
-
-fn unknown<K: Ord, V, T, E>(
-    known: &BTreeMap<K, V>,
-    key: K,
-    read: impl FnOnce() -> Result<T, E>,
-) -> Option<T> {
-    if known.contains_key(&key) { None } else { read().ok() }
 }
 
 #[cfg(test)]

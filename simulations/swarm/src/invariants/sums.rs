@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use grid::Modulus;
 use wire::{MemberIndex, NodeId, Round, RoundRecord};
 
-use super::{Broken, Found, Invariant};
+use super::{Broken, Found, Invariant, computed::Sum};
 use crate::scenario::{DIMENSION, MODULUS_BITS, ONE_HOT};
 
 /// What every node has put into its contributions.
@@ -40,8 +40,19 @@ impl Sums {
             let owners = survivors.iter().filter(|&node| node % ONE_HOT == coordinate).count();
             check_one(coordinate, modulus.lift(value), owners, round)?;
         }
+        self.check_sum(round, &survivors, &sum)
+    }
+
+    /// Holds a sum that was computed from what has left the nodes against what its members contributed.
+    pub fn computed(&self, round: Round, sum: &Sum) -> Found {
+        let members = sum.of.iter().filter_map(|id| self.numbers.get(id).copied());
+        self.check_sum(round, &members.collect::<Vec<_>>(), &sum.values)
+    }
+
+    fn check_sum(&self, round: Round, members: &[usize], sum: &[u32]) -> Found {
+        let modulus = Modulus::new(u32::from(MODULUS_BITS)).expect("a modulus");
         let mut expected = vec![0; DIMENSION];
-        for node in &survivors {
+        for node in members {
             let made = self.made.get(&(round, *node));
             let nothing = || {
                 let what = format!("node {node} is in the sum and has made nothing");
@@ -53,7 +64,7 @@ impl Sums {
         if expected == sum {
             return Ok(());
         }
-        let what = "the sum is not that of the survivors' contributions".to_owned();
+        let what = "the sum is not that of its members' contributions".to_owned();
         Err((Invariant::ExactlyOnce, Some(round), what))
     }
 

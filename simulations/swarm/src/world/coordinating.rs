@@ -28,6 +28,7 @@ impl World {
         if self.coordinator.machine.is_some() {
             return;
         }
+        self.behaviour.coordinator_starting(&mut self.coordinator.disk);
         let disk = &self.coordinator.disk;
         let mut chain = Chain::new(genesis());
         for header in &disk.headers {
@@ -199,6 +200,9 @@ impl World {
     pub(super) fn poll(&mut self, life: u64) {
         if self.coordinator.life != life {
             return;
+        }
+        if self.calm == super::Calm::No && self.behaviour.stops_coordinator() {
+            return self.crash_coordinator();
         }
         self.later(POLL_MS, Happening::CoordinatorPolls { life });
         let Some(machine) = &self.coordinator.machine else { return };

@@ -46,7 +46,8 @@ impl World {
         self.line(|| format!("node {node} starts"));
         let mut effects = Vec::new();
         let machine = Node::start(start, &mut effects);
-        self.invariants.node_started(self.now, node, &machine);
+        let as_everybody = self.behaviour.tells_one_history(node);
+        self.invariants.node_started(self.now, node, &machine, as_everybody);
         self.nodes[node].machine = Some(machine);
         self.connect_soon(node, 20, 300);
         if self.stops(Side::Node, Moment::After, "starting") {
@@ -115,10 +116,9 @@ impl World {
         machine.handle(input, self.clocks.node(node).local(self.now), &mut effects);
         self.outcome.steps += 1;
         self.perform_for_node(node, effects);
-        if let Some(machine) = &self.nodes[node].machine
-            && self.behaviour.tells_one_history(node)
-        {
-            self.invariants.node_stepped(self.now, node, machine);
+        if let Some(machine) = &self.nodes[node].machine {
+            let as_everybody = self.behaviour.tells_one_history(node);
+            self.invariants.node_stepped(self.now, node, machine, as_everybody);
         }
     }
 

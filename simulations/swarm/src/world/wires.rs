@@ -21,7 +21,7 @@ impl World {
             if self.behaviour.is_honest(node) {
                 self.invariants.said_by_node(self.now, program.id, &message, &program.disk);
             } else {
-                self.invariants.said_by_liar(program.id, &message);
+                self.invariants.said_by_liar(self.now, program.id, &message);
             }
             self.line(|| format!("node {node} is {}", sending(&message)));
             let life = self.coordinator.life;
