@@ -11,6 +11,7 @@
 mod event_loop;
 mod fetch;
 mod gossip;
+mod links;
 mod outbox;
 mod perform;
 mod recover;

@@ -1,9 +1,6 @@
 //! The loop that owns the machine.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use network::{Event as NetworkEvent, Events, Handle, PeerKey, Reply, Role};
 use privacy::Ledger;
@@ -19,6 +16,7 @@ use wire::{Gossip, Refusal, Request, Response};
 use super::{
     fetch::{Fetcher, state_limit},
     gossip::validator,
+    links::Links,
     outbox::Outbox,
     perform::{Performer, peer},
     recover::open_ledger,
@@ -70,7 +68,7 @@ struct Running {
     inputs: mpsc::Receiver<Input>,
     coordinator: PeerKey,
     /// The other nodes that this one has a connection with.
-    links: BTreeSet<PeerKey>,
+    links: Links,
     /// When the conversations were last changed, as far as was looked at.
     chats_changed: Option<SystemTime>,
 }
@@ -129,7 +127,7 @@ impl Running {
             events,
             inputs,
             coordinator,
-            links: BTreeSet::new(),
+            links: Links::default(),
             chats_changed: None,
         };
         if let Some(told) = told {
@@ -207,11 +205,11 @@ impl Running {
                 self.write_status()
             }
             NetworkEvent::Connected(peer) => {
-                self.links.insert(peer);
+                self.links.begin(peer);
                 self.write_status()
             }
             NetworkEvent::Disconnected(peer) => {
-                self.links.remove(&peer);
+                self.links.end(&peer);
                 self.write_status()
             }
             NetworkEvent::Rejected { from, why } => {
@@ -297,7 +295,7 @@ impl Running {
             true => self.machine.waits_for().into(),
             false => "a connection to the coordinator".into(),
         };
-        status.fork_blind = self.links.is_empty();
+        status.fork_blind = self.links.are_fork_blind();
         status.forks = forks;
         status.round = self.machine.round().0;
         status.version = chain.version().0;
