@@ -17,6 +17,7 @@ mod evaluate;
 mod generate;
 mod gradient;
 mod group;
+mod kernels;
 mod loss;
 mod model;
 mod muon;
