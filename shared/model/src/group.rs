@@ -1,7 +1,8 @@
 //! Many virtual nodes trained together: the base weights are shared, each node has its own small adapter.
 //!
-//! A group of nodes goes through the model in one forward and backward pass, without autograd: the base is frozen,
-//! so that only gradients of activations and of the low-rank pairs are computed, every node's beside the others'.
+//! Without autograd: the base is frozen, so that only gradients of activations and of the low-rank pairs are computed.
+//! On a processor this is done by our own kernels, node after node, with everything that stays the same laid out once
+//! (`processor`); on any other device a group of nodes goes through libtorch's operators in one pass (`pass`).
 //! Clipping and optimiser steps work on one table [nodes, parameters]. Each worker thread takes group after group
 //! with one libtorch thread of its own (two threads on one multiplication wait for each other as soon as the machine
 //! has anything else to do).
@@ -16,9 +17,11 @@ mod layout;
 mod local;
 mod pass;
 mod peak;
+mod processor;
 mod site;
 mod workers;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tch::Kind;
@@ -26,6 +29,7 @@ use tch::Kind;
 pub use cost::{bytes_a_node, matmul_operations_a_node};
 use layout::Layout;
 pub use peak::matmul_peak;
+use processor::Weights;
 
 use crate::ModelError;
 use crate::adapter::AdapterSpec;
@@ -100,6 +104,8 @@ pub struct GroupTrainer {
     model: Transformer,
     layout: Layout,
     recipe: GroupRecipe,
+    /// Laid out for our own kernels; none where libtorch computes.
+    weights: Option<Arc<Weights>>,
 }
 
 impl LanguageModel {
@@ -162,7 +168,9 @@ impl LanguageModel {
         }
         let model = self.transformer.map(|_, weight| weight.to_kind(Kind::Float));
         let layout = Layout::new(self.config(), spec, model.device())?;
-        Ok(GroupTrainer { model, layout, recipe: recipe.clone() })
+        let ours = model.device() == tch::Device::Cpu && processor::is_able();
+        let weights = ours.then(|| Arc::new(Weights::new(&model, &layout)));
+        Ok(GroupTrainer { model, layout, recipe: recipe.clone(), weights })
     }
 }
 
@@ -178,8 +186,19 @@ impl GroupTrainer {
     /// [`ModelError::Recipe`] for a recipe that makes no sense.
     pub fn with(&self, recipe: &GroupRecipe) -> Result<GroupTrainer, ModelError> {
         check(&recipe.training, &self.model.config)?;
+        Ok(GroupTrainer { recipe: recipe.clone(), ..self.share() })
+    }
+
+    /// The same, computed by libtorch's operators as on any device that is not this processor: to compare with.
+    #[must_use]
+    pub fn on_libtorch(self) -> GroupTrainer {
+        GroupTrainer { weights: None, ..self }
+    }
+
+    /// The same for another thread or recipe; shares memory with this one.
+    fn share(&self) -> GroupTrainer {
         let (model, layout) = (self.model.share(), self.layout.share());
-        Ok(GroupTrainer { model, layout, recipe: recipe.clone() })
+        GroupTrainer { model, layout, recipe: self.recipe.clone(), weights: self.weights.clone() }
     }
 
     /// Trains every member. `each` hears of the outcomes in the order of members, on the calling thread, while the

@@ -19,6 +19,7 @@ mod fine_tuning;
 mod generate;
 mod gradient;
 mod group;
+mod kernels;
 mod loss;
 mod memory;
 mod model;

@@ -129,6 +129,11 @@ impl Transformer {
         &self.embedding
     }
 
+    /// The embedding [vocabulary, h].
+    pub(crate) fn embedding(&self) -> &Tensor {
+        &self.embedding
+    }
+
     /// The output layer's weight [vocabulary, h].
     pub(crate) fn head(&self) -> &Tensor {
         &self.head

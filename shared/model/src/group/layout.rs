@@ -26,7 +26,7 @@ pub(super) struct Slot {
 }
 
 /// Where A comes from.
-enum A {
+pub(super) enum A {
     /// One for everybody: [rank, inputs].
     Frozen(Tensor),
     /// Each node's own, at this offset.
@@ -95,6 +95,16 @@ impl Slot {
     /// Whether each node has an A of its own.
     pub(super) fn trains_a(&self) -> bool {
         matches!(self.a, A::Trained(_))
+    }
+
+    /// Where A comes from.
+    pub(super) fn origin(&self) -> &A {
+        &self.a
+    }
+
+    /// Where a node's B begins in its flat vector.
+    pub(super) fn b_offset(&self) -> usize {
+        self.b as usize
     }
 
     fn share(&self) -> Slot {

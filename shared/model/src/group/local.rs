@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 use super::attention::Heads;
 use super::layout::Layout;
 use super::pass::Pass;
+use super::processor::{Processor, Texts};
 use super::site::Flat;
 use super::{GroupRecipe, Member, Outcome};
 use crate::ModelError;
@@ -16,12 +17,14 @@ use crate::stop::StopToken;
 use crate::train::{LocalLoss, Update};
 use crate::transformer::Transformer;
 
-/// Trains the members together; one outcome for each, in their order.
+/// Trains the members together; one outcome for each, in their order. With a `processor`, our own kernels compute the
+/// gradients, else libtorch does.
 pub(super) fn train(
     model: &Transformer,
     layout: &Layout,
     members: &[Member<'_>],
     recipe: &GroupRecipe,
+    processor: Option<&mut Processor>,
     stop: &StopToken,
 ) -> Result<Vec<Outcome>, ModelError> {
     let drawn: Vec<Result<Rows, ModelError>> =
@@ -33,7 +36,7 @@ pub(super) fn train(
     let rows = outcomes.iter_mut().flatten().filter_map(Option::take).collect();
     let mut trained = match starts.is_empty() {
         true => Vec::new(),
-        false => Group::new(model, layout, &starts, rows, recipe).train(stop)?,
+        false => Group::new(model, layout, &starts, rows, recipe).train(processor, stop)?,
     }
     .into_iter();
     let finish = |outcome: Result<Option<Rows>, ModelError>| {
@@ -65,22 +68,27 @@ impl<'a> Group<'a> {
         Group { model, layout, recipe, rows, start }
     }
 
-    fn train(mut self, stop: &StopToken) -> Result<Vec<Outcome>, ModelError> {
+    fn train(
+        mut self,
+        processor: Option<&mut Processor>,
+        stop: &StopToken,
+    ) -> Result<Vec<Outcome>, ModelError> {
         let training = &self.recipe.training;
-        let rotation = self.model.rotation(0, training.sequence_length as i64);
-        let heads = Heads::new(&self.model.config, training.sequence_length, rotation);
-        let pass = Pass { model: self.model, layout: self.layout, heads, stop };
         let mut flat = Flat { parameters: self.start.copy(), gradients: self.start.zeros_like() };
         let mut optimizer =
             Training::new(training.optimizer, vec![flat.parameters.shallow_clone()]);
+        let mut gradients = match processor {
+            Some(processor) => Gradients::Slices(processor),
+            None => {
+                let rotation = self.model.rotation(0, training.sequence_length as i64);
+                let heads = Heads::new(&self.model.config, training.sequence_length, rotation);
+                Gradients::Tensors(Pass { model: self.model, layout: self.layout, heads, stop })
+            }
+        };
         let mut losses: Vec<Losses> = self.rows.iter().map(|_| Losses::default()).collect();
         for step in 1..=training.steps {
-            let part = self.next_batch();
-            let found = pass.run(&mut flat, &part)?;
-            let nodes = self.rows.len() as i64;
-            let sums =
-                found.view([nodes, -1]).sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
-            for (losses, loss) in losses.iter_mut().zip(doubles(&sums)) {
+            let batch = self.next_batch();
+            for (losses, loss) in losses.iter_mut().zip(gradients.at(&mut flat, &batch, stop)?) {
                 losses.note(step, loss);
             }
             self.adjust(&mut flat);
@@ -103,7 +111,7 @@ impl<'a> Group<'a> {
     }
 
     /// Every node's next rows; weights share 1 among the trained tokens of each node's batch.
-    fn next_batch(&mut self) -> Part {
+    fn next_batch(&mut self) -> Batch {
         let training = &self.recipe.training;
         let (batch, length) = (training.batch, training.sequence_length);
         let count = self.rows.len() * batch;
@@ -122,13 +130,7 @@ impl<'a> Group<'a> {
             let share = 1.0 / own.iter().sum::<f32>();
             own.iter_mut().for_each(|weight| *weight *= share);
         }
-        let shape = [count as i64, length as i64];
-        let shaped = |tensor: Tensor| tensor.view(shape).to_device(self.model.device());
-        Part {
-            tokens: shaped(Tensor::from_slice(&tokens)),
-            targets: shaped(Tensor::from_slice(&targets)),
-            weights: shaped(Tensor::from_slice(&weights)),
-        }
+        Batch { tokens, targets, weights, length }
     }
 
     fn outcomes(&self, end: &Tensor, losses: Vec<Losses>) -> Vec<Outcome> {
@@ -145,6 +147,68 @@ impl<'a> Group<'a> {
             Ok((Update { values: values.to_vec() }, losses.local))
         };
         updates.map(outcome).collect()
+    }
+}
+
+/// The rows of every node, one after the other, each of `length` positions.
+struct Batch {
+    tokens: Vec<i64>,
+    targets: Vec<i64>,
+    weights: Vec<f32>,
+    length: usize,
+}
+
+/// Who computes gradients.
+enum Gradients<'a> {
+    /// libtorch, all nodes at once.
+    Tensors(Pass<'a>),
+    /// Our own kernels, node after node.
+    Slices(&'a mut Processor),
+}
+
+impl Gradients<'_> {
+    /// Fills `flat.gradients` with every node's gradient; returns every node's weighted loss.
+    fn at(
+        &mut self,
+        flat: &mut Flat,
+        batch: &Batch,
+        stop: &StopToken,
+    ) -> Result<Vec<f64>, ModelError> {
+        let nodes = flat.parameters.size()[0];
+        match self {
+            Self::Tensors(pass) => {
+                let shaped = |tensor: Tensor| {
+                    tensor.view([-1, batch.length as i64]).to_device(pass.model.device())
+                };
+                let part = Part {
+                    tokens: shaped(Tensor::from_slice(&batch.tokens)),
+                    targets: shaped(Tensor::from_slice(&batch.targets)),
+                    weights: shaped(Tensor::from_slice(&batch.weights)),
+                };
+                let found = pass.run(flat, &part)?.view([nodes, -1]);
+                Ok(doubles(&found.sum_dim_intlist([1i64].as_slice(), false, Kind::Double)))
+            }
+            Self::Slices(processor) => {
+                let parameters = floats(&flat.parameters);
+                let mut gradients = vec![0.0; parameters.len()];
+                let dimension = parameters.len() / nodes as usize;
+                let own = batch.tokens.len() / nodes as usize;
+                let texts = |node: usize| Texts {
+                    tokens: &batch.tokens[node * own..][..own],
+                    targets: &batch.targets[node * own..][..own],
+                    weights: &batch.weights[node * own..][..own],
+                    length: batch.length,
+                };
+                let nodes =
+                    parameters.chunks_exact(dimension).zip(gradients.chunks_exact_mut(dimension));
+                let losses = nodes.enumerate().map(|(node, (parameters, gradient))| {
+                    processor.run(parameters, gradient, texts(node), stop)
+                });
+                let losses = losses.collect::<Result<_, _>>()?;
+                flat.gradients.copy_(&Tensor::from_slice(&gradients).view_as(&flat.gradients));
+                Ok(losses)
+            }
+        }
     }
 }
 

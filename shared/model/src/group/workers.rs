@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use super::processor::Processor;
 use super::{GroupTrainer, Member, Outcome, Spread, local};
 use crate::ModelError;
 use crate::stop::StopToken;
@@ -31,11 +32,7 @@ pub(super) fn run<E: From<ModelError>>(
         let receiver = receiver;
         for _ in 0..spread.threads.clamp(1, groups.len().max(1)) {
             let worker = Worker {
-                trainer: GroupTrainer {
-                    model: trainer.model.share(),
-                    layout: trainer.layout.share(),
-                    recipe: trainer.recipe.clone(),
-                },
+                trainer: trainer.share(),
                 groups: &groups,
                 next: &next,
                 stop,
@@ -69,14 +66,16 @@ impl Worker<'_, '_> {
     fn run(self) {
         tch::set_num_threads(1);
         let _guard = tch::no_grad_guard();
+        let GroupTrainer { model, layout, recipe, weights } = &self.trainer;
+        let mut processor = weights.as_ref().map(Processor::new);
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(group) = self.groups.get(index) else { return };
             if self.ended.is_stopped() {
                 return;
             }
-            let GroupTrainer { model, layout, recipe } = &self.trainer;
-            let outcomes = local::train(model, layout, group, recipe, self.stop);
+            let processor = processor.as_mut();
+            let outcomes = local::train(model, layout, group, recipe, processor, self.stop);
             let failed = outcomes.is_err();
             // Nobody listens any more after an error.
             if self.sender.send((index, outcomes)).is_err() || failed {

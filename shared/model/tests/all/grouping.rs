@@ -1,9 +1,9 @@
 //! Many nodes trained together: equal to one by one, whatever the group, and each for itself.
 
 use model::{
-    Adapter, AdapterKind, AdapterSpec, GroupRecipe, LanguageModel, Member, Messages, ModelError,
-    Optimizer, Outcome, Precision, Projection, Spread, StopToken, TrainingRecipe, TrainingRows,
-    bytes_a_node, matmul_operations_a_node,
+    Adapter, AdapterKind, AdapterSpec, GroupRecipe, GroupTrainer, LanguageModel, Member, Messages,
+    ModelError, Optimizer, Outcome, Precision, Projection, Spread, StopToken, TrainingRecipe,
+    TrainingRows, bytes_a_node, matmul_operations_a_node,
 };
 
 use crate::adapters::{busy, spec};
@@ -58,13 +58,23 @@ fn together(
     recipe: &GroupRecipe,
     spread: Spread,
 ) -> Vec<Outcome> {
+    let trainer = model.group_trainer(start.spec(), recipe).unwrap();
+    trained_by(&trainer, model, start, recipe, spread)
+}
+
+fn trained_by(
+    trainer: &GroupTrainer,
+    model: &LanguageModel,
+    start: &Adapter,
+    recipe: &GroupRecipe,
+    spread: Spread,
+) -> Vec<Outcome> {
     let (rows, flat) = (rows(model, recipe), start.to_flat());
     let members: Vec<Member> = rows
         .iter()
         .enumerate()
         .map(|(index, rows)| Member { rows, start: &flat, seed: 10 + index as u64 })
         .collect();
-    let trainer = model.group_trainer(start.spec(), recipe).unwrap();
     let mut outcomes = Vec::new();
     trainer
         .train(&members, spread, &StopToken::new(), |index, outcome| {
@@ -92,9 +102,22 @@ fn error(left: &[f32], right: &[f32]) -> f64 {
     apart / length(&mut right.iter().map(|&value| f64::from(value)))
 }
 
-/// The largest error of any node against training it by itself with the ordinary trainer.
-fn worst_error(model: &LanguageModel, start: &Adapter, recipe: &GroupRecipe) -> f64 {
-    let together = together(model, start, recipe, ALL);
+/// The largest error of any node against training it by itself with the ordinary trainer, by our own kernels and by
+/// libtorch's operators.
+fn worst_errors(model: &LanguageModel, start: &Adapter, recipe: &GroupRecipe) -> [f64; 2] {
+    let ours = model.group_trainer(start.spec(), recipe).unwrap();
+    let libtorch = model.group_trainer(start.spec(), recipe).unwrap().on_libtorch();
+    [ours, libtorch].map(|trainer| {
+        worst_error(trained_by(&trainer, model, start, recipe, ALL), model, start, recipe)
+    })
+}
+
+fn worst_error(
+    together: Vec<Outcome>,
+    model: &LanguageModel,
+    start: &Adapter,
+    recipe: &GroupRecipe,
+) -> f64 {
     let mut worst: f64 = 0.0;
     for (index, (conversations, found)) in people().iter().zip(together).enumerate() {
         let alone = TrainingRecipe { seed: 10 + index as u64, ..recipe.training.clone() };
@@ -135,10 +158,10 @@ fn together_is_as_one_by_one() {
                     for start in [&zero, &middle] {
                         let mut recipe = recipe(optimizer);
                         recipe.training.max_gradient_norm = longest;
-                        let error = worst_error(&model, start, &recipe);
+                        let errors = worst_errors(&model, start, &recipe);
                         assert!(
-                            error < tolerance,
-                            "{name} {kind:?} {targets:?} {optimizer:?}: off by {error}"
+                            errors.iter().all(|&error| error < tolerance),
+                            "{name} {kind:?} {targets:?} {optimizer:?}: off by {errors:?}"
                         );
                     }
                 }
@@ -157,7 +180,7 @@ fn the_size_of_the_group_and_the_threads_change_nothing_that_matters() {
         let some = of(Spread { threads: 1, group });
         let worst = all.iter().zip(&some).map(|(left, right)| error(left, right));
         assert!(worst.fold(0.0, f64::max) < 2e-5, "group of {group}");
-        // With one size of group, threads do not change a bit.
+        // With one size of group (with our own kernels, with any), threads do not change a bit.
         assert!(of(Spread { threads: 3, group }) == some, "threads change the bits");
     }
 }

@@ -1,0 +1,110 @@
+"""Runs `murmur-simulate learning benchmark` and every baseline in turn, on the same weights and bytes, and prints their
+rates and ratios.
+
+    python compare.py --program ../../target/release/murmur-simulate --data assistant.jsonl --model /tmp/benchmark-model
+
+Each runs in its best setting on a quiet machine, two processes (or worker threads) with one thread each. With
+`--neighbour` only ours runs: alone, and beside a process that keeps one core busy; and alone again.
+`--only REGEX` chooses; a name that is not installed is said to be missing. pfl-research needs a Python of its own where
+its dependencies clash (`--pfl-python`).
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PEERS = [
+    ("Flower", "flower.py", []),
+    ("pfl-research", "pfl_research.py", []),
+    ("PyTorch loop", "pytorch_loop.py", []),
+    ("PyTorch in groups", "pytorch_groups.py", []),
+    ("PyTorch in groups, compiled", "pytorch_groups.py", ["--compile"]),
+    ("PyTorch in groups, compiled, bf16", "pytorch_groups.py", ["--compile", "--bf16"]),
+]
+# A run that takes longer is ended and said to have failed.
+LIMIT_S = 280
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--nodes", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default=".")
+    parser.add_argument("--pfl-python", default=sys.executable)
+    parser.add_argument("--neighbour", action="store_true")
+    options = parser.parse_args()
+    subprocess.run([sys.executable, "-c", f"import workload; workload.base({options.model!r})"], cwd=HERE, check=True,
+                   stderr=subprocess.DEVNULL)
+    beside(options) if options.neighbour else table(options)
+
+
+def ours(options, *settings):
+    sets = ["model.shape=", f"model.folder={options.model}", "data.made=", f"data.path={options.data}",
+            "data.held_out=0.05", f"rounds={options.rounds}", f"cohort.nodes={options.nodes}",
+            "evaluation.people_max=2", *settings]
+    command = [options.program, "learning", "benchmark", "--json"]
+    for one in sets:
+        command += ["--set", one]
+    line = last_line(command)
+    return json.loads(line) if line else None
+
+
+def peer(options, script, more):
+    python = options.pfl_python if script.startswith("pfl") else sys.executable
+    command = [python, os.path.join(HERE, script), "--data", options.data, "--model", options.model,
+               "--nodes", str(options.nodes), "--rounds", str(options.rounds), *more]
+    line = last_line(command)
+    return json.loads(line)["clients_per_s"] if line else None
+
+
+def last_line(command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        said = (error.stderr or b"")
+        said = said if isinstance(said, str) else said.decode(errors="replace")
+        print(f"failed: {' '.join(command[:3])}: {said.strip().splitlines()[-1:] or error}", file=sys.stderr)
+        return None
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return lines[-1] if lines else None
+
+
+def table(options):
+    found = ours(options)
+    rate = found["clients_per_s"] if found else None
+    rows = [("murmur-simulate, f32", rate)]
+    for name, script, more in PEERS:
+        if re.search(options.only, name):
+            rows.append((name, peer(options, script, more)))
+            print(f"{name}: {rows[-1][1]} clients/s", file=sys.stderr, flush=True)
+    print(f"{'':40} clients/s   ours is")
+    for name, value in rows:
+        times = f"{rate / value:.2f}×" if rate and value else ""
+        print(f"{name:40} {value if value else 'missing':>9}   {times}")
+    if found:
+        print(f"matmul_peak_share {found['matmul_peak_share']:.2f}, load average {os.getloadavg()[0]:.1f}")
+
+
+def beside(options):
+    alone = ours(options)["clients_per_s"]
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(0.5)
+        together = ours(options)["clients_per_s"]
+    finally:
+        busy.kill()
+        busy.wait()
+    again = ours(options)["clients_per_s"]
+    quiet = max(alone, again)
+    print(f"alone {alone:.1f} and {again:.1f} clients/s, beside a busy core {together:.1f}: {together / quiet:.0%}")
+
+
+if __name__ == "__main__":
+    main()
