@@ -1,10 +1,13 @@
-//! How a round ends that has enough nodes and no threshold.
+//! How a coordinator takes what members say of themselves, and how a round ends that has enough nodes and no
+//! threshold.
 
 use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32};
 use protocol::{
     Coordinator, Time,
-    coordinator::{Conduct, CoordinatorStart, Effect, Event, Input, Settings, coordinator_id},
+    coordinator::{
+        Conduct, CoordinatorStart, Effect, Event, Input, Record, Settings, coordinator_id,
+    },
 };
 use secagg::EphemeralSecrets;
 use version::{Chain, State};
@@ -93,8 +96,7 @@ fn advertise(plan: &Signed<Plan>, number: u8) -> (NodeId, ToCoordinator) {
     (advertise.signer(), ToCoordinator::Advertise(advertise.signed().clone()))
 }
 
-#[test]
-fn a_size_without_a_threshold_is_named_as_that() {
+fn coordinator(effects: &mut Vec<Effect>) -> Coordinator {
     let key = SigningKey::from_bytes(&[5; 32]);
     let start = CoordinatorStart {
         key: key.clone(),
@@ -106,8 +108,44 @@ fn a_size_without_a_threshold_is_named_as_that() {
         heads: Vec::new(),
         conduct: Conduct::default(),
     };
+    Coordinator::start(start, Time(0), effects)
+}
+
+/// One member signs longer and longer ledgers: it must not keep the coordinator's disk busy for everybody.
+#[test]
+fn heads_without_end_are_remembered_and_not_each_written_down() {
     let mut effects = Vec::new();
-    let mut machine = Coordinator::start(start, Time(0), &mut effects);
+    let mut machine = coordinator(&mut effects);
+    let key = SigningKey::from_bytes(&[1; 32]);
+    let (task, from) = (machine.chain().task(), NodeId(key.verifying_key().to_bytes()));
+    machine.handle(Input::Connected(from), Time(0), &mut effects);
+    machine.handle(Input::Begin { rotation_seed: [3; 32] }, Time(0), &mut effects);
+    let plan = effects.drain(..).find_map(|effect| match effect {
+        Effect::Send { message: ToNode::Plan(plan), .. } => Some(plan),
+        _ => None,
+    });
+    for sequence in 1..=100 {
+        let head = LedgerHead { task, sequence, head: LedgerHash([sequence as u8; 32]) };
+        let message = ToCoordinator::LaterHead(Checked::sign(head, &key).signed().clone());
+        machine.handle(Input::Message { from, message }, Time(1), &mut effects);
+    }
+    let written = |effect: &&Effect| matches!(effect, Effect::Persist(Record::Heads(_)));
+    let written = effects.iter().filter(written).count();
+    assert!((1..=8).contains(&written), "{written}");
+    // The last of them is known all the same: a shorter ledger is told so.
+    let (from, message) = advertise(&plan.expect("a plan is offered"), 1);
+    machine.handle(Input::Message { from, message }, Time(2), &mut effects);
+    let told = effects.iter().any(|effect| {
+        matches!(effect, Effect::Send { message: ToNode::LaterHead(head), .. }
+            if head.check(from).is_ok_and(|head| head.sequence == 100))
+    });
+    assert!(told);
+}
+
+#[test]
+fn a_size_without_a_threshold_is_named_as_that() {
+    let mut effects = Vec::new();
+    let mut machine = coordinator(&mut effects);
     let observer = NodeId([9; 32]);
     machine.handle(Input::Connected(observer), Time(0), &mut effects);
     machine.handle(Input::Begin { rotation_seed: [3; 32] }, Time(0), &mut effects);
