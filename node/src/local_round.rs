@@ -5,21 +5,23 @@
 //! `protocol::job::ContributeJob`'s, and nothing else leaves the device.
 
 use anyhow::Context as _;
-use chatlogs::{Conversation, ScrubCounts, Scrubber};
+use chatlogs::{Conversation, Message, ScrubCounts, Scrubber};
 use model::{
-    Adapter, LanguageModel, Messages, Optimizer, Resources, TrainingProgress, TrainingRecipe,
+    Adapter, LanguageModel, Messages, ModelError, Optimizer, Resources, TrainingProgress,
+    TrainingRecipe,
 };
-use privacy::Clipped;
+use privacy::{Clipped, PrivacyError};
 use protocol::node::{TrainOrder, Trained};
 use store::Conversations;
 use wire::{Precision, Recipe, Round, TrainingOptimizer};
+use zeroize::Zeroizing;
 
 use crate::{config::TrainingConfig, language};
 
 /// Trains as ordered, and clips. The local loss stays in this function.
 ///
 /// # Errors
-/// If the model refuses the recipe or the data, or training was stopped.
+/// If the model refuses the recipe, or training was stopped.
 pub fn train(
     model: &LanguageModel,
     order: TrainOrder,
@@ -33,16 +35,51 @@ pub fn train(
     let start = Adapter::from_flat(model.config(), &spec, &order.parameters)?;
     let recipe = recipe(&order, config);
     let turns: Vec<Messages<'_>> = conversations.iter().map(Conversation::as_turns).collect();
-    let (update, _private_loss) = model.train(&start, &turns, &recipe, resources, progress)?;
-    let update = Clipped::new(update.as_slice(), order.clip)?;
+    let trained = model.train(&start, &turns, &recipe, resources, progress);
+    let update = trained.map(|(update, _private_loss)| update.into_vec());
+    let update = clipped(update, order.parameters.len(), order.clip)?;
     Ok(Trained { key: order.key, update })
+}
+
+/// Clips an update. Where training met no numbers, or found nothing to learn, that is because of private text: a
+/// node that then stayed away would tell something of it, unnoised and uncharged, about whatever recipe it is
+/// asked with. So it takes part with zeros, at the same cost, and only its owner is told.
+fn clipped(
+    update: Result<Vec<f32>, ModelError>,
+    dimension: usize,
+    clip: grid::Q32,
+) -> anyhow::Result<Clipped> {
+    let why = match update.map(Zeroizing::new) {
+        Ok(update) => match Clipped::new(&update, clip) {
+            Err(error @ PrivacyError::NotFinite { .. }) => error.to_string(),
+            clipped => return Ok(clipped?),
+        },
+        Err(error) if is_of_the_text(&error) => error.to_string(),
+        Err(error) => return Err(error.into()),
+    };
+    tracing::warn!("this training gave no update, and the node contributes zeros: {why}");
+    Ok(Clipped::zeros(dimension, clip)?)
+}
+
+/// Whether a training failed because of what it was given to learn, and not because of recipe or device.
+fn is_of_the_text(error: &ModelError) -> bool {
+    matches!(
+        error,
+        ModelError::Diverged { .. }
+            | ModelError::NothingToTrain { .. }
+            | ModelError::Template { .. }
+            | ModelError::TemplateRewrites { .. }
+            | ModelError::TooManyMessages { .. }
+            | ModelError::Encode { .. }
+    )
 }
 
 /// What one training can take of what may be trained on, scrubbed, with how much was replaced.
 ///
-/// As many conversations are drawn as the recipe has rows, anew for each round, and only they are read
-/// and scrubbed: how long that takes depends on the plan and not on how much there is (promise 1; a
-/// list of ids apart). One in which nobody says anything that is learned is passed over.
+/// As many conversations are drawn as the recipe has rows, anew for each round, only they are read, and of a
+/// long one only an [`excerpt`] is scrubbed and turned into tokens: how long that takes depends on the plan
+/// and not on how much there is (promise 1; a list of ids and the reading apart). One in which nobody says
+/// anything that is learned is passed over.
 ///
 /// # Errors
 /// If the store cannot be read or holds something that is no conversation.
@@ -54,6 +91,8 @@ pub fn training_conversations(
     roles: &[String],
 ) -> anyhow::Result<(Vec<Conversation>, ScrubCounts)> {
     let rows = (recipe.steps as usize).saturating_mul(usize::from(recipe.batch));
+    let most = rows.saturating_mul(usize::from(recipe.sequence)).saturating_mul(BYTES_A_TOKEN);
+    let most = most.max(EXCERPT_LEAST);
     let scrubber = Scrubber::new(private_words)?;
     let (mut drawn, mut counts) = (Vec::new(), ScrubCounts::default());
     for id in shuffled(store.training_ids()?, round) {
@@ -63,7 +102,7 @@ pub fn training_conversations(
         let Some(stored) = store.find(&id)? else { continue };
         let conversation = Conversation::from_json(&stored.messages)
             .context("a stored conversation cannot be read: delete and import it again")?;
-        if teaches(&conversation, roles) {
+        if let Some(conversation) = excerpt(conversation, most, drawn_of(&id, round), roles) {
             let (conversation, found) = scrubber.scrub_conversation(conversation);
             counts.add(&found);
             drawn.push(conversation);
@@ -72,17 +111,54 @@ pub fn training_conversations(
     Ok((drawn, counts))
 }
 
+/// More bytes than a token has on average, in every script.
+const BYTES_A_TOKEN: usize = 16;
+/// However little a plan asks for: a few messages, at a cost that nobody can tell from none.
+const EXCERPT_LEAST: usize = 4096;
+
 /// The round's own order.
 fn shuffled(mut ids: Vec<[u8; 32]>, round: Round) -> Vec<[u8; 32]> {
-    let key = blake3::derive_key("murmuration 2026-11 order of training", &round.0.to_le_bytes());
-    ids.sort_by_cached_key(|id| *blake3::keyed_hash(&key, id).as_bytes());
+    ids.sort_by_cached_key(|id| *keyed(id, round).as_bytes());
     ids
 }
 
-/// Whether there is anything in it that is learned.
-fn teaches(conversation: &Conversation, roles: &[String]) -> bool {
-    let mut turns = conversation.as_turns().into_iter();
-    turns.any(|(role, text)| !text.trim().is_empty() && roles.iter().any(|wanted| wanted == role))
+/// A number that the round draws for a conversation.
+fn drawn_of(id: &[u8; 32], round: Round) -> u64 {
+    let (words, _) = keyed(id, round).as_bytes().as_chunks::<8>();
+    u64::from_le_bytes(words[3])
+}
+
+fn keyed(id: &[u8; 32], round: Round) -> blake3::Hash {
+    let key = blake3::derive_key("murmuration 2026-11 order of training", &round.0.to_le_bytes());
+    blake3::keyed_hash(&key, id)
+}
+
+/// Of a conversation with more than `most` bytes of text, whole messages in a row that are no more, from the
+/// first one on that is learned behind a drawn place; none where nothing of it is learned. Only whole messages:
+/// half of a private detail would pass the scrubber.
+fn excerpt(
+    conversation: Conversation,
+    most: usize,
+    drawn: u64,
+    roles: &[String],
+) -> Option<Conversation> {
+    let messages = conversation.messages();
+    let learned = |message: &Message| {
+        let (role, text) = (message.role.name(), message.text.trim());
+        !text.is_empty() && roles.iter().any(|wanted| wanted == role)
+    };
+    if messages.iter().map(|message| message.text.len()).sum::<usize>() <= most {
+        return messages.iter().any(learned).then_some(conversation);
+    }
+    let place = (drawn % messages.len() as u64) as usize;
+    let fits = |&at: &usize| messages[at].text.len() <= most && learned(&messages[at]);
+    let from = (place..messages.len()).chain(0..place).find(fits)?;
+    let mut room = most;
+    let whole = messages[from..].iter().map_while(|message| {
+        room = room.checked_sub(message.text.len())?;
+        Some(message.clone())
+    });
+    Conversation::new(conversation.source(), None, None, whole.collect(), conversation.started())
 }
 
 /// The plan's recipe with this device's choice of roles. The round decides the order of batches: other
@@ -121,7 +197,7 @@ fn recipe(order: &TrainOrder, config: &TrainingConfig) -> TrainingRecipe {
 mod tests {
     use std::collections::BTreeSet;
 
-    use chatlogs::{Format, Message, Role};
+    use chatlogs::{Format, Role};
     use store::{DatabaseKey, StoredConversation};
 
     use super::*;
@@ -154,6 +230,59 @@ mod tests {
             learning_rate_q32: 1,
             precision: Precision::F32,
         }
+    }
+
+    /// A coordinator chooses rates and steps: were it to see which node has no update, it would be told of that
+    /// node's text as often as it likes, at no cost.
+    #[test]
+    fn what_the_text_makes_of_a_training_does_not_show_in_taking_part() {
+        let clip = grid::Q32::from_raw(1 << 32);
+        let zeros = |update| {
+            let clipped = clipped(update, 3, clip).expect("the node takes part");
+            assert_eq!((clipped.dimension(), clipped.clip()), (3, clip));
+        };
+        zeros(Ok(vec![0.1, f32::NAN, 0.3]));
+        zeros(Ok(vec![f32::INFINITY; 3]));
+        zeros(Err(ModelError::Diverged { step: 2 }));
+        zeros(Err(ModelError::NothingToTrain { conversations: 1, roles: Vec::new() }));
+        zeros(Err(ModelError::TooManyMessages { messages: 9, most: 8 }));
+        zeros(Ok(vec![0.1; 3]));
+        let recipe = ModelError::Recipe { key: "steps", found: "0".into(), expected: "above 0" };
+        for decided_by_others in [ModelError::Stopped, recipe] {
+            assert!(clipped(Err(decided_by_others), 3, clip).is_err());
+        }
+    }
+
+    /// Short plans must not be told by the time they take how long somebody's conversations are.
+    #[test]
+    fn of_a_long_conversation_no_more_is_looked_at_than_the_plan_can_use() {
+        let message = |number: usize| {
+            let role = if number % 7 == 0 { Role::Me } else { Role::Assistant };
+            Message { role, text: format!("number {number}, a@example.org {}", "x".repeat(80)) }
+        };
+        let long = |count| {
+            let messages = (0..count).map(message).collect();
+            Conversation::new(Format::OpenAi, None, None, messages, None).unwrap()
+        };
+        let roles = ["user".to_owned()];
+        let texts = |drawn| {
+            let part = excerpt(long(500), 4096, drawn, &roles).unwrap();
+            part.messages().iter().map(|message| message.text.clone()).collect::<Vec<_>>()
+        };
+        for drawn in [0, 3, 250, 499, u64::MAX] {
+            let part = texts(drawn);
+            let length: usize = part.iter().map(String::len).sum();
+            assert!((1..=4096).contains(&length), "{length}");
+            let first: usize = (0..500).find(|&number| message(number).text == part[0]).unwrap();
+            assert_eq!(first % 7, 0, "it begins with what is learned");
+            let row = (first..).map(|number| message(number).text);
+            assert!(row.zip(&part).all(|(one, other)| one == *other), "messages in a row");
+        }
+        assert_ne!(texts(3), texts(250));
+        let short = excerpt(long(20), 4096, 7, &roles).unwrap();
+        assert_eq!(short.messages().len(), 20, "a short one is whole");
+        assert!(excerpt(long(500), 4096, 7, &["system".to_owned()]).is_none());
+        assert!(excerpt(long(500), 50, 7, &roles).is_none(), "no half messages");
     }
 
     #[test]

@@ -74,6 +74,9 @@ async fn enrol(home: &Home, invite: &Invite) -> anyhow::Result<Genesis> {
     if genesis.task() != invite.task || genesis.coordinator != invite.coordinator {
         bail!("the coordinator's task is not the one that the invite names: do not trust it");
     }
+    if !genesis.is_presentable() {
+        bail!("the task's name is too long or steers terminals: do not trust its coordinator");
+    }
     Ok(genesis)
 }
 

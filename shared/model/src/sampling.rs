@@ -27,18 +27,26 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Makes up to as many rows as the recipe's steps take.
+    /// Makes up to as many rows as the recipe's steps take. A conversation that the template or the
+    /// tokenizer refuses is passed over; where nothing else is left, the first refusal is the error.
     pub(crate) fn new(
         conversations: &[Messages<'_>],
         recipe: &TrainingRecipe,
         tokenizer: &ChatTokenizer,
         stop: &StopToken,
     ) -> Result<Rows, ModelError> {
+        let mut refused = None;
         let rows_of = |index: usize| {
             stop.check()?;
-            rendered_rows(&conversations[index], recipe, tokenizer)
+            Ok(rendered_rows(&conversations[index], recipe, tokenizer).unwrap_or_else(|error| {
+                refused.get_or_insert(error);
+                Vec::new()
+            }))
         };
-        Rows::drawn(conversations.len(), recipe, recipe.seed, rows_of)
+        match Rows::drawn(conversations.len(), recipe, recipe.seed, rows_of) {
+            Err(error @ ModelError::NothingToTrain { .. }) => Err(refused.unwrap_or(error)),
+            rows => rows,
+        }
     }
 
     /// The same draw from any source of rows: `rows_of` makes those of one of `conversations` conversations.

@@ -150,7 +150,8 @@ impl<'a> LocalTraining<'a> {
         Ok(LocalTraining { transformer, adapter, parameters, pairs, recipe, resources })
     }
 
-    /// All steps; returns how far the trained parameters moved.
+    /// All steps, also where an early one already gives no numbers: how long a training takes must not tell
+    /// what it met. Returns how far the trained parameters moved.
     fn run(
         self,
         mut rows: Rows,
@@ -160,6 +161,7 @@ impl<'a> LocalTraining<'a> {
         let mut optimizer =
             Training::new(self.recipe.optimizer, vec![self.parameters.shallow_clone()]);
         let mut losses = LocalLoss { first: 0.0, last: 0.0 };
+        let mut diverged = None;
         for step in 1..=steps {
             let (loss, gradient) = self.batch(&mut rows)?;
             losses.last = loss;
@@ -167,7 +169,7 @@ impl<'a> LocalTraining<'a> {
                 losses.first = loss;
             }
             if !loss.is_finite() {
-                return Err(ModelError::Diverged { step });
+                diverged.get_or_insert(step);
             }
             let gradients = [gradient.unsqueeze(0)];
             if let Some(longest) = self.recipe.max_gradient_norm {
@@ -178,7 +180,10 @@ impl<'a> LocalTraining<'a> {
         }
         let end = floats(&self.parameters);
         if end.iter().any(|value| !value.is_finite()) {
-            return Err(ModelError::Diverged { step: steps });
+            diverged.get_or_insert(steps);
+        }
+        if let Some(step) = diverged {
+            return Err(ModelError::Diverged { step });
         }
         let start = self.adapter.to_flat();
         let values = end.iter().zip(&start).map(|(end, start)| end - start).collect();

@@ -220,7 +220,7 @@ impl std::str::FromStr for Accountant {
         let known = Self::ALL.into_iter().find(|accountant| accountant.name() == name);
         known.ok_or(PrivacyError::OutOfRange {
             quantity: "accountant",
-            expected: "zcdp, rdp or exact",
+            expected: "zcdp, rdp, pld or exact",
         })
     }
 }

@@ -111,9 +111,9 @@ impl ChargeTerms {
 
 /// ρ after each entry of a ledger against an adversary; none where noise is not what protects.
 ///
-/// A penalty stands for contributions of which nothing is known. It is counted at its recorded cost times the largest
-/// factor by which this adversary makes a charge of the same ledger dearer; without any charge to compare with, against an
-/// adversary that the plan did not count on, it counts as [`Q40::MAXIMUM`].
+/// A penalty stands for contributions of which nothing is known, not even how many honest shares their plans counted on.
+/// It is counted at its recorded cost, the most that each of them can have cost against the coordinator, times the
+/// largest factor by which this adversary makes a charge dearer: of the same ledger, or of any roster.
 pub fn exposure(entries: &[Entry], adversary: Adversary) -> Option<Vec<Q40>> {
     adversary.shares_left(1)?;
     let costs = costs(entries, adversary);
@@ -145,7 +145,8 @@ fn costs(entries: &[Entry], adversary: Adversary) -> Vec<Option<Q40>> {
     entries.iter().map(cost).collect()
 }
 
-/// By how much the adversary makes a charge dearer, at most; infinite where there is none to compare with.
+/// By how much the adversary makes a charge dearer, at most: ρ is that of one Gaussian over the shares of noise that are
+/// left, and a correction that falls with them.
 fn dearest_factor(entries: &[Entry], costs: &[Option<Q40>], adversary: Adversary) -> f64 {
     if matches!(adversary, Adversary::Downloader | Adversary::Coordinator) {
         return 1.0;
@@ -154,12 +155,15 @@ fn dearest_factor(entries: &[Entry], costs: &[Option<Q40>], adversary: Adversary
         let cost = (*cost)?;
         Some(cost.to_f64_up() / entry.rho.to_f64_down())
     };
-    entries.iter().zip(costs).filter_map(factor).fold(None, larger).unwrap_or(f64::INFINITY)
+    let of_any_roster = (1..=wire::MAX_MEMBERS as u32).filter_map(|honest| {
+        let left = adversary.shares_left(honest)?;
+        Some(f64::from(honest) / f64::from(left) * (1.0 + ROUNDING))
+    });
+    entries.iter().zip(costs).filter_map(factor).chain(of_any_roster).fold(1.0, f64::max)
 }
 
-fn larger(one: Option<f64>, other: f64) -> Option<f64> {
-    Some(one.map_or(other, |one| one.max(other)))
-}
+/// More than the rounding of two charges.
+const ROUNDING: f64 = 1e-9;
 
 fn scaled(rho: Q40, factor: f64) -> Q40 {
     if rho == Q40::ZERO || factor == 1.0 {
@@ -265,12 +269,22 @@ mod tests {
         assert!(sums.is_sorted(), "{sums:?}");
     }
 
+    /// Of a lost round nobody knows how many shares it counted on: beside charges of four it may have been one of 64.
     #[test]
-    fn a_penalty_alone_says_nothing_about_stronger_adversaries() {
-        let entries = [penalty(1, Q40::from_raw(1 << 40))];
-        let last = |who| exposure(&entries, who).unwrap()[0];
-        assert_eq!(last(Adversary::Coordinator), Q40::from_raw(1 << 40));
-        assert_eq!(last(Adversary::HalfColluding), Q40::MAXIMUM);
+    fn a_penalty_counts_as_the_worst_round_that_it_may_stand_for() {
+        let one = Q40::from_raw(1 << 40);
+        for entries in [vec![penalty(1, one)], vec![penalty(1, one), charge(2, 4)]] {
+            let first = |who| exposure(&entries, who).unwrap()[0];
+            assert_eq!(first(Adversary::Coordinator), one);
+            for honest in 1..=64 {
+                // The lost round cost ρ = 1 with so many shares.
+                for who in Adversary::ALL.into_iter().filter(|who| who.shares_left(1).is_some()) {
+                    let dearer = f64::from(honest) / f64::from(who.shares_left(honest).unwrap());
+                    assert!(first(who).to_f64() >= dearer, "{who}, {honest} shares");
+                }
+            }
+            assert!(first(Adversary::MasksBroken).to_f64() < 64.001);
+        }
         assert_eq!(exposure(&[], Adversary::MasksBroken), Some(vec![]));
     }
 

@@ -36,6 +36,15 @@ impl Clipped {
         Ok(Self { values, clip })
     }
 
+    /// An update of nothing but zeros: what a node contributes whose training gave no numbers. Whether it
+    /// did is decided by private text, and must not show in whether the node takes part.
+    ///
+    /// # Errors
+    /// [`PrivacyError::ZeroClip`].
+    pub fn zeros(dimension: usize, clip: Q32) -> Result<Self, PrivacyError> {
+        Self::new(&vec![0.0; dimension], clip)
+    }
+
     /// Coordinates.
     pub fn dimension(&self) -> usize {
         self.values.len()
@@ -104,6 +113,7 @@ mod tests {
         let long = Clipped::new(&[30.0, -40.0], clip(1.0)).unwrap();
         assert!(long.values().iter().zip([0.6, -0.8]).all(|(a, b)| (a - b).abs() < 1e-6));
         assert_eq!(Clipped::new(&[0.0; 3], clip(1.0)).unwrap().values(), [0.0; 3]);
+        assert_eq!(Clipped::zeros(3, clip(1.0)).unwrap().values(), [0.0; 3]);
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub struct Ledger {
     key: SigningKey,
     limits: Limits,
     chain: Chain,
+    /// How many entries there were when it was opened.
+    found: usize,
     outstanding: Option<Outstanding>,
     tickets: u64,
 }
@@ -115,7 +117,8 @@ impl Ledger {
     ) -> Result<(Self, Recovery), LedgerError> {
         let node = NodeId(key.verifying_key().to_bytes());
         let (chain, torn) = read_chain(bytes, node)?;
-        let mut ledger = Self { key, limits, chain, outstanding: None, tickets: 0 };
+        let found = chain.entries.len();
+        let mut ledger = Self { key, limits, chain, found, outstanding: None, tickets: 0 };
         let recovery = match torn {
             None => Recovery::nothing(),
             Some(torn) => ledger.recover(bytes, torn, saved, now_ms),
@@ -222,10 +225,12 @@ impl Ledger {
     /// largest cost; nothing to append if it lacks nothing. An outstanding charge is then withdrawn: the
     /// budget that admitted it has changed.
     ///
-    /// A later head than our own is charged for each entry after our last. A head that contradicts an
-    /// entry of ours means two histories: how far back they part cannot be known, and every entry up to it
-    /// is charged; so is, once a backup was noticed, every entry that no penalty has covered yet. Entries
-    /// that a penalty covers are not charged again.
+    /// A later head than our own is charged for each entry after the last one that was here when the ledger
+    /// was opened: a backup is put in place while nothing runs, and what was made since stands beside the
+    /// entries that are missing, not before them. A head that contradicts an entry of ours means two
+    /// histories: how far back they part cannot be known, and every entry up to it is charged; so is, once a
+    /// backup was noticed, every entry that no penalty has covered yet. Entries that a penalty covers are
+    /// not charged again.
     ///
     /// # Errors
     /// [`LedgerError::ForeignHead`] if another key signed it.
@@ -242,7 +247,7 @@ impl Ledger {
             return Ok(None);
         }
         let known = match own.covered {
-            0 if seen.sequence > own.sequence => own.sequence,
+            0 if seen.sequence > own.sequence => self.found_of(seen.task),
             covered => covered,
         };
         let (from, to) = (known.saturating_add(1), seen.sequence);
@@ -250,6 +255,12 @@ impl Ledger {
         let reason = PenaltyReason::RestoredBackup { from, to, seen: seen.head };
         self.withdraw();
         Ok(Some(self.append(Some(seen.task), now_ms, rho, EntryKind::Penalty(reason))))
+    }
+
+    /// The last entry of a task that was here when the ledger was opened.
+    fn found_of(&self, task: TaskId) -> u64 {
+        let places = self.entries()[..self.found].iter().rev().filter_map(|entry| entry.place);
+        places.into_iter().find(|place| place.task == task).map_or(0, |place| place.sequence)
     }
 
     /// What a round is counted as of which nothing is known: the most that the owner's limits allow, or

@@ -78,6 +78,8 @@ pub struct Coordinator {
     last_round: Round,
     present: BTreeSet<NodeId>,
     heads: BTreeMap<NodeId, Checked<LedgerHead>>,
+    /// How often news of a node's ledger were persisted in this round.
+    heads_kept: BTreeMap<NodeId, u32>,
     pace: Pace,
     conduct: Conduct,
     /// As it was last persisted.
@@ -97,6 +99,11 @@ enum Phase {
     Unmasking(Unmasking),
     Judging(Judging),
 }
+
+/// How often in a round the heads of all nodes are written down for news of one: it contributes once, and may
+/// be charged for a backup. One that signs longer and longer heads is only remembered, and written down with
+/// the next roster.
+const HEADS_KEPT: u32 = 4;
 
 /// What a phase may be waiting for.
 enum Step {
@@ -130,6 +137,7 @@ impl Coordinator {
             base_loss_micro,
             present: BTreeSet::new(),
             heads,
+            heads_kept: BTreeMap::new(),
             phase: Phase::Resting,
         };
         if let Some(transcript) = round {
@@ -208,6 +216,7 @@ impl Coordinator {
             Err(fault) => return effects.push(Effect::Report(Event::Unplannable(fault))),
         };
         self.last_round = round;
+        self.heads_kept.clear();
         let transcript = Transcript::new(terms.plan().signed().clone());
         effects.push(Effect::Persist(Record::Round(Box::new(transcript.clone()))));
         effects.push(Effect::Report(Event::Began { round, rho: terms.rho }));
@@ -267,8 +276,12 @@ impl Coordinator {
                         effects.push(Effect::Send { to: owner, message });
                     }
                     self.heads.insert(owner, head);
-                    let heads = self.heads.values().map(|head| head.signed().clone()).collect();
-                    effects.push(Effect::Persist(Record::Heads(heads)));
+                    let kept = self.heads_kept.entry(owner).or_default();
+                    *kept = kept.saturating_add(1);
+                    if *kept <= HEADS_KEPT {
+                        let heads = self.heads.values().map(|head| head.signed().clone()).collect();
+                        effects.push(Effect::Persist(Record::Heads(heads)));
+                    }
                 }
             }
             Ok(_) => effects.push(Effect::Reject { from, why: Rejection::OtherTask }),

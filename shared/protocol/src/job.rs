@@ -23,13 +23,42 @@ impl Entropy {
         Self(bytes)
     }
 
+    /// For what decides no secret.
     fn into_rng(self) -> ChaCha20Rng {
         ChaCha20Rng::from_seed(self.0)
+    }
+
+    /// For secrets: the same numbers from a generator that is wiped when dropped, since whoever finds it in
+    /// memory can draw every key and share once more.
+    fn into_wiped_rng(self) -> chacha20::ChaCha20Rng {
+        chacha20::ChaCha20Rng::from_seed(self.0)
     }
 }
 
 impl Drop for Entropy {
     fn drop(&mut self) {
         self.0.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    #[test]
+    fn both_generators_draw_the_same_and_that_of_secrets_is_wiped() {
+        fn is_wiped(_: &impl ZeroizeOnDrop) {}
+        let (mut plain, mut wiped) =
+            (Entropy::new([7; 32]).into_rng(), Entropy::new([7; 32]).into_wiped_rng());
+        is_wiped(&wiped);
+        for _ in 0..100 {
+            let (mut one, mut other) = ([0; 32], [0; 32]);
+            plain.fill_bytes(&mut one);
+            wiped.fill_bytes(&mut other);
+            assert_eq!((one, plain.next_u32()), (other, wiped.next_u32()));
+        }
     }
 }

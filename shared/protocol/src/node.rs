@@ -22,6 +22,7 @@ mod effect;
 mod history;
 pub mod journal;
 pub mod memory;
+mod quorum;
 mod seen;
 mod training;
 
@@ -237,10 +238,12 @@ impl Node {
             ToNode::Result(result) => {
                 let mut outcome = self.history.follow(&result, effects);
                 self.reject_if(outcome.rejection.take(), effects);
+                // A sum that leaves this node out has used its charge as little as an abort has.
+                let counted = outcome.summed && outcome.met.contains(&self.id);
                 self.meet(std::mem::take(&mut outcome.met), effects);
                 if outcome.ends(self.journal.round()) {
                     let own = outcome.round == Some(self.journal.round());
-                    self.end_round(outcome.summed && own, effects);
+                    self.end_round(counted && own, effects);
                 }
                 self.take_up(now, effects);
             }
@@ -279,7 +282,8 @@ impl Node {
         self.take_up(now, effects);
     }
 
-    /// Takes the evidence of a step that was missed: only that shows that its round gave a sum.
+    /// Takes the evidence of a step that was missed: only that shows that its round gave a sum, and whether
+    /// this node is in it.
     fn catch_up_one(
         &mut self,
         hash: RecordHash,
@@ -289,8 +293,9 @@ impl Node {
     ) {
         match self.history.take_record(hash, record.as_deref(), effects) {
             Ok(Some((round, met))) => {
+                let counted = met.contains(&self.id);
                 self.meet(met, effects);
-                if self.journal.summed(round) {
+                if counted && self.journal.summed(round) {
                     effects.push(Effect::Persist(Record::Round(self.journal.clone())));
                 }
             }

@@ -46,7 +46,7 @@ pub struct Policy {
     pub participations_max: Option<u32>,
     /// From one participation to the next, in published sums: 1 allows every round.
     pub separation_min: u32,
-    /// The most charged rounds in a row that may end without a sum.
+    /// The most charged rounds in a row that may end without a sum that this node is in.
     pub unfinished_max: u32,
     /// The most rounds that may be begun within 24 hours.
     pub attempts_per_day_max: u32,
@@ -75,7 +75,7 @@ pub struct Past {
     pub participations: u64,
     /// How many sums were published since the round that it last took part in; none if it never has.
     pub sums_since: Option<u32>,
-    /// Charged rounds in a row that ended without a sum.
+    /// Charged rounds in a row that ended without a sum that this node is in.
     pub unfinished: u32,
     /// Rounds that were begun within the last 24 hours.
     pub attempts: u32,

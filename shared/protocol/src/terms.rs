@@ -42,6 +42,16 @@ pub enum PlanFault {
         /// b.
         bits: u32,
     },
+    /// No message can carry the contribution.
+    #[error(
+        "the plan's contributions of {bytes} bytes do not fit a message of {most}: fewer parameters, or fewer bits"
+    )]
+    TooLarge {
+        /// Bytes of the packed values.
+        bytes: usize,
+        /// Bytes that a message carries.
+        most: usize,
+    },
     /// Fewer survivors than honest shares, or fewer than a roster must have.
     #[error(
         "the plan asks for {survivors} survivors with {honest} honest shares of noise: it needs at least {ROSTER_MIN} survivors and no more honest shares than survivors"
@@ -89,6 +99,7 @@ impl Terms {
         }
         let (corrupt, dropout) = check_cohort(&plan)?;
         check_room(&grid, sigma)?;
+        check_length(&grid)?;
         version::check_server(plan.server).map_err(PlanFault::Server)?;
         let charge = ChargeTerms {
             task: plan.task,
@@ -192,6 +203,15 @@ fn check_cohort(plan: &Plan) -> Result<(Ratio, Ratio), PlanFault> {
     }
     Ok((corrupt, dropout))
 }
+
+/// What is charged must be able to arrive.
+fn check_length(grid: &Grid) -> Result<(), PlanFault> {
+    let (bytes, most) = (grid::packed_length(grid.padded(), grid.modulus()), CONTRIBUTION_MAX);
+    if bytes > most { Err(PlanFault::TooLarge { bytes, most }) } else { Ok(()) }
+}
+
+/// Bytes of a contribution, without the room that its message leaves for what stands around them.
+const CONTRIBUTION_MAX: usize = <wire::Contribution as wire::Signable>::LIMIT - 256;
 
 fn check_room(grid: &Grid, sigma: Ratio) -> Result<(), PlanFault> {
     let nodes = MAX_MEMBERS as u32;

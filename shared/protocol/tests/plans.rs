@@ -54,6 +54,22 @@ fn a_sum_that_would_wrap_around_is_a_fault() {
     assert!(matches!(louder, PlanFault::SumDoesNotFit { .. }), "{louder}");
 }
 
+/// Such a round would spend everybody's budget on contributions that nobody can receive.
+#[test]
+fn a_contribution_that_no_message_carries_is_a_fault() {
+    let large = |dimension: u32, bits: u8| {
+        let mut genesis = genesis();
+        genesis.dimension = dimension;
+        let mut plan = plan();
+        (plan.task, plan.dimension) = (genesis.task(), genesis.dimension);
+        plan.grid.modulus_bits = bits;
+        Terms::read(Checked::sign(plan, &key()), &genesis).map(drop)
+    };
+    let most = 4 << 20;
+    assert_eq!(large((1 << 20) + 1, 24), Err(PlanFault::TooLarge { bytes: 6 << 20, most }));
+    assert_eq!(large(1 << 20, 32), Ok(()));
+}
+
 /// Such a round would spend everybody's budget on a sum that nothing can follow from.
 #[test]
 fn a_server_rule_without_meaning_is_a_fault() {

@@ -1,4 +1,5 @@
-//! How a round ends that has enough nodes and no threshold, and what is remembered of those who spoil one.
+//! How a coordinator takes what members say of themselves, how a round ends that has enough nodes and no
+//! threshold, and what is remembered of those who spoil one.
 
 use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32};
@@ -182,4 +183,37 @@ fn who_spoils_rounds_is_remembered_over_a_restart() {
     assert_ne!(first, second);
     assert_eq!(play(true, false), (first.clone(), second.clone()));
     assert_ne!(play(true, true), (first, second), "the test would notice");
+}
+
+/// One member signs longer and longer ledgers: it must not keep the coordinator's disk busy for everybody.
+#[test]
+fn heads_without_end_are_remembered_and_not_each_written_down() {
+    let mut effects = Vec::new();
+    let chain = Chain::new(genesis(&SigningKey::from_bytes(&[5; 32])));
+    let mut machine =
+        start(&SigningKey::from_bytes(&[5; 32]), chain, Conduct::default(), &mut effects);
+    let key = SigningKey::from_bytes(&[1; 32]);
+    let (task, from) = (machine.chain().task(), NodeId(key.verifying_key().to_bytes()));
+    machine.handle(Input::Connected(from), Time(0), &mut effects);
+    machine.handle(Input::Begin { rotation_seed: [3; 32] }, Time(0), &mut effects);
+    let plan = effects.drain(..).find_map(|effect| match effect {
+        Effect::Send { message: ToNode::Plan(plan), .. } => Some(plan),
+        _ => None,
+    });
+    for sequence in 1..=100 {
+        let head = LedgerHead { task, sequence, head: LedgerHash([sequence as u8; 32]) };
+        let message = ToCoordinator::LaterHead(Checked::sign(head, &key).signed().clone());
+        machine.handle(Input::Message { from, message }, Time(1), &mut effects);
+    }
+    let written = |effect: &&Effect| matches!(effect, Effect::Persist(Record::Heads(_)));
+    let written = effects.iter().filter(written).count();
+    assert!((1..=8).contains(&written), "{written}");
+    // The last of them is known all the same: a shorter ledger is told so.
+    let (from, message) = advertise(&plan.expect("a plan is offered"), 1);
+    machine.handle(Input::Message { from, message }, Time(2), &mut effects);
+    let told = effects.iter().any(|effect| {
+        matches!(effect, Effect::Send { message: ToNode::LaterHead(head), .. }
+            if head.check(from).is_ok_and(|head| head.sequence == 100))
+    });
+    assert!(told);
 }

@@ -40,6 +40,11 @@ impl Genesis {
         TaskId(blake3::derive_key("murmuration genesis v1", &encode(self)))
     }
 
+    /// Whether it is short enough to be kept, and its name can be shown on a terminal without steering it.
+    pub fn is_presentable(&self) -> bool {
+        encode(self).len() <= Self::LIMIT && !self.name.chars().any(char::is_control)
+    }
+
     /// What the first header names as its parent.
     pub fn head(&self) -> HeaderHash {
         HeaderHash(self.task().0)
@@ -177,4 +182,32 @@ pub struct RoundResult {
     pub header: Signed<Header>,
     /// Its evidence; none for aborts and rollbacks.
     pub record: Option<RoundRecord>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AdapterKind;
+
+    #[test]
+    fn a_name_that_is_long_or_steers_a_terminal_is_not_presentable() {
+        let named = |name: &str| Genesis {
+            name: name.to_owned(),
+            coordinator: CoordinatorId([1; 32]),
+            base: ModelHash([2; 32]),
+            adapter: AdapterSpec {
+                kind: AdapterKind::FfaLora,
+                rank: 4,
+                alpha: 8,
+                targets: Vec::new(),
+                seed: [3; 32],
+            },
+            dimension: 2,
+            initial: StateHash([4; 32]),
+        };
+        assert!(named("Zürich, 2026").is_presentable());
+        for bad in ["up\u{1b}[1A", "two\nlines", &"x".repeat(Genesis::LIMIT)] {
+            assert!(!named(bad).is_presentable(), "{bad:?}");
+        }
+    }
 }

@@ -262,3 +262,25 @@ fn a_restored_backup_is_charged_when_a_later_head_is_shown_and_unseen_without_on
     assert!(counted >= device.sent);
     assert_eq!(device.open(None).reconcile(&seen, 10), Ok(None), "once");
 }
+
+/// A sync that failed once may say nothing the second time: what a start builds on stands in a new file.
+#[cfg(unix)]
+#[test]
+fn what_was_read_is_written_anew() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("ledger");
+    let open = || super::open_ledger(&path, key(), limits(), TASK, None, 1).expect("a ledger");
+    let (mut file, mut ledger, _) = open();
+    let charge = ledger.admit(&terms(1)).expect("no limit");
+    let entry = ledger.record(charge, ContentHash([1; 32]), 1).expect("it is outstanding");
+    file.append(entry.as_ref()).expect("a disk");
+    drop(file);
+    let look = || (std::fs::metadata(&path).expect("a file").ino(), std::fs::read(&path));
+    let (before, bytes) = look();
+    let (_, again, told) = open();
+    let (after, same) = look();
+    assert_eq!((again.lifetime(), told), (ledger.lifetime(), None));
+    assert_eq!(bytes.expect("bytes"), same.expect("bytes"));
+    assert_ne!(before, after, "another file");
+}

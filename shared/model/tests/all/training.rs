@@ -258,6 +258,21 @@ fn recipes_and_data_that_make_no_sense_are_refused() {
     assert!(matches!(refused(wild), ModelError::Diverged { .. }));
 }
 
+/// What is decided by private text must not show in how long a training takes.
+#[test]
+fn a_training_that_diverges_takes_all_its_steps() {
+    let model = load("llama");
+    let start = Adapter::initial(model.config(), &spec(AdapterKind::FfaLora)).unwrap();
+    let optimizer = Optimizer::Sgd { learning_rate: 1e30, momentum: 0.0 };
+    let wild = TrainingRecipe { steps: 6, optimizer, max_gradient_norm: None, ..recipe() };
+    let mut taken = Vec::new();
+    let mut heard = |progress: model::TrainingProgress| taken.push(progress.step);
+    let ended = model.train(&start, &conversations(), &wild, &resources(), &mut heard);
+    let Err(ModelError::Diverged { step }) = ended else { panic!("{ended:?}") };
+    assert!(step < 6, "{step}");
+    assert_eq!(taken, [1, 2, 3, 4, 5, 6]);
+}
+
 #[test]
 fn an_update_does_not_print_itself() {
     let model = load("llama");

@@ -62,6 +62,7 @@ fn sample() -> Vec<u8> {
     let mut ledger = open(&[], wide());
     let mut bytes = spend(&mut ledger, TASK, 1);
     bytes.extend(spend(&mut ledger, OTHER_TASK, 4));
+    let mut ledger = open(&bytes, wide());
     let seen = head(&key(), TASK, 3, 5);
     bytes.extend(ledger.reconcile(&seen, NOW).unwrap().unwrap().into_vec());
     bytes.extend(spend(&mut ledger, TASK, 2));
@@ -416,6 +417,18 @@ mod backups {
         let _ = backup.reconcile(&original.head(TASK), NOW).unwrap().unwrap();
         assert_eq!(lost(&backup, before), 25.0);
         assert_eq!(backup.reconcile(&early, NOW), Ok(None));
+    }
+
+    /// Nobody who knew better was there when the backup took part again: its new entries do not stand for
+    /// any of those that are missing.
+    #[test]
+    fn what_a_backup_did_unnoticed_is_charged_besides_what_it_lacks() {
+        let (original, mut backup) = restored(6, 2);
+        let _ = spend(&mut backup, TASK, 9);
+        let _ = spend(&mut backup, TASK, 10);
+        let before = backup.lifetime();
+        let _ = backup.reconcile(&original.head(TASK), NOW).unwrap().unwrap();
+        assert_eq!(lost(&backup, before), 20.0, "3 to 6 of the lost branch");
     }
 
     #[test]

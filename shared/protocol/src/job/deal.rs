@@ -32,7 +32,7 @@ impl DealJob {
 
     /// The same with other seals, for simulations.
     pub fn run_with<S: Seals>(self, entropy: Entropy) -> DealtOutput {
-        let mut rng = entropy.into_rng();
+        let mut rng = entropy.into_wiped_rng();
         let Self { secrets, context, roster, own, thresholds, .. } = self;
         let dealt = secrets.deal_with::<S, _>(context, roster, own, thresholds, &mut rng);
         let result = dealt.map(|(secrets, dealt)| {

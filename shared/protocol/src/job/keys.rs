@@ -23,7 +23,7 @@ pub struct KeysOutput {
 impl KeysJob {
     /// Does the work.
     pub fn run(self, entropy: Entropy) -> KeysOutput {
-        let mut rng = entropy.into_rng();
+        let mut rng = entropy.into_wiped_rng();
         let secrets = EphemeralSecrets::generate(&mut rng);
         KeysOutput { round: self.round, secrets, instant: Instant(rng.next_u32()) }
     }

@@ -1,15 +1,13 @@
 //! Phases 5a and 5b: the node agrees to one list of survivors that makes its charge sound, and
 //! when t have agreed to the same, reveals exactly one kind of share of every member of R2, once.
 
-use std::collections::BTreeSet;
-
 use secagg::SharePair;
 use wire::{
     Agreement, Checked, MemberSet, Reveal, RevealedShare, ShareKind, Signed, Survivors,
     ToCoordinator, ToNode,
 };
 
-use super::{Phase, Step, context::Context, contributing::Joined, journal::Question};
+use super::{Phase, Step, context::Context, contributing::Joined, journal::Question, quorum};
 use crate::{evidence::read_survivors, rejection::Rejection};
 
 /// Has contributed.
@@ -79,21 +77,13 @@ impl AwaitingAgreements {
 
     /// t signatures of survivors on the U that this node signed, its own counted.
     fn count(&self, signatures: &[Signed<Agreement>]) -> Result<(), Rejection> {
-        let Joined { roster, own, .. } = &self.joined;
-        let mut agreed = BTreeSet::from([*own]);
-        for signed in signatures {
-            let node = signed.claimed_signer();
-            let place = roster.place(node).ok_or(Rejection::NotAMember)?;
-            let agreement = signed.check(node)?;
-            if agreement.task != self.survivors.task || agreement.round != self.survivors.round {
+        let survivors = &self.survivors;
+        quorum::check(signatures, &self.joined, survivors.members, |agreement| {
+            if agreement.task != survivors.task || agreement.round != survivors.round {
                 return Err(Rejection::OtherRound);
             }
-            let same = agreement.survivors == self.survivors.hash();
-            if same && self.survivors.members.contains(place) {
-                agreed.insert(place);
-            }
-        }
-        if agreed.len() < roster.threshold() { Err(Rejection::TooFew) } else { Ok(()) }
+            Ok(agreement.survivors == survivors.hash())
+        })
     }
 
     fn reveal(self, context: &mut Context<'_>) -> Phase {

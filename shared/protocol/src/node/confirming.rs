@@ -1,8 +1,6 @@
 //! Phases 3 and 3b: the node opens what the others dealt to it, confirms which roster, R2 and
 //! shares it saw, and goes on only when t members have confirmed the same. Its noise is made meanwhile.
 
-use std::collections::BTreeSet;
-
 use secagg::{DealtSecrets, MaskContext, SecaggError, SharePair, merkle};
 use wire::{
     Checked, Complaint, Consistency, Inbox, MemberIndex, MemberSet, SealedShare, SharesClosed,
@@ -15,6 +13,7 @@ use super::{
     contributing::{Joined, Preparing},
     effect::StayedOut,
     journal::Question,
+    quorum,
 };
 use crate::{
     evidence::read_closed,
@@ -184,20 +183,13 @@ impl AwaitingConsistency {
 
     /// t signatures on the same roots, this node's own counted.
     fn count(&self, signatures: &[Signed<Consistency>]) -> Result<(), Rejection> {
-        let Joined { roster, own, closed, .. } = &self.joined;
-        let mut agreed = BTreeSet::from([*own]);
-        for signed in signatures {
-            let node = signed.claimed_signer();
-            let place = roster.place(node).ok_or(Rejection::NotAMember)?;
-            let seen = signed.check(node)?;
+        let closed = &self.joined.closed;
+        quorum::check(signatures, &self.joined, closed.members, |seen| {
             if seen.task != closed.task || seen.round != closed.round {
                 return Err(Rejection::OtherRound);
             }
-            if seen.closed == closed.hash() && closed.members.contains(place) {
-                agreed.insert(place);
-            }
-        }
-        if agreed.len() < roster.threshold() { Err(Rejection::TooFew) } else { Ok(()) }
+            Ok(seen.closed == closed.hash())
+        })
     }
 
     /// Phase 4 begins: the window in which to send opens.

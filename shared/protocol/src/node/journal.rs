@@ -70,7 +70,7 @@ impl Journal {
         self.round
     }
 
-    /// How many charged rounds in a row have ended without a sum.
+    /// How many charged rounds in a row have ended without a sum that this node is in.
     pub fn unfinished(&self) -> u32 {
         self.unfinished + u32::from(!self.ended && self.contribution().is_some())
     }
@@ -90,7 +90,7 @@ impl Journal {
         *self = Self { round, plan, unfinished, ..Self::default() };
     }
 
-    /// The round is over; whether that must be persisted.
+    /// The round is over, with or without a sum that this node is in; whether that must be persisted.
     pub(super) fn end(&mut self, summed: bool) -> bool {
         if self.ended {
             return false;

@@ -83,7 +83,7 @@ pub enum Refusal {
     },
     /// Too many charges for nothing.
     #[error(
-        "{rounds} charged rounds in a row ended without a sum, and the policy allows {limit}: this looks like somebody drains the budget; check with the swarm's operator, then `murmur-node run --forgive`"
+        "{rounds} charged rounds in a row ended without a sum that this node is in, and the policy allows {limit}: somebody may be draining the budget, or what this node sends comes too late; check with the swarm's operator, then `murmur-node run --forgive`"
     )]
     Unfinished {
         /// How many.

@@ -343,6 +343,20 @@ fn fewer_agreements_than_the_threshold_reveal_nothing() {
     assert!(outcome.rejected("node: fewer than the plan demands") > 0, "{outcome}");
 }
 
+/// Every signature is valid, and there is no end of them: nobody verifies more than there are members.
+#[test]
+fn more_signatures_than_members_are_not_looked_at() {
+    let agreements = once_to_victim!(Agreements, |agreements: Vec<Signed<Agreement>>| {
+        vec![ToNode::Agreements([&agreements[..]; 3].concat())]
+    });
+    let consistencies = once_to_victim!(Consistencies, |seen: Vec<Signed<wire::Consistency>>| {
+        vec![ToNode::Consistencies([&seen[..]; 3].concat())]
+    });
+    for outcome in [agreements, consistencies] {
+        assert!(outcome.rejected("node: members are out of order") > 0, "{outcome}");
+    }
+}
+
 #[test]
 fn a_sum_that_was_changed_is_refused() {
     let outcome = once_to_victim!(Result, |mut result: RoundResult| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::node::{Effect, Event};
-use swarm::{Actor, Behaviour, scenario::node_id};
+use swarm::{Actor, Behaviour, Scenario, run_with, scenario::node_id};
 use wire::{
     Checked, MemberIndex, MemberSet, Reveal, ShareKind, SharesClosed, Signed, ToCoordinator, ToNode,
 };
@@ -62,6 +62,50 @@ fn a_budget_is_not_drained_by_aborts() {
     let limit = swarm::scenario::policy().unfinished_max;
     assert_eq!(row.borrow().1, limit, "so many in a row, and no more: {outcome}");
     assert!(outcome.reports["Refused"] >= 8, "every owner is asked: {outcome}");
+}
+
+/// The victim is charged in every round, and every sum is made without it: the others go on, and its
+/// contributions are as lost as in an abort.
+struct LeavesOut {
+    /// The victim's charges in a row; and the most that there were.
+    row: std::rc::Rc<std::cell::RefCell<(u32, u32)>>,
+}
+
+impl Behaviour for LeavesOut {
+    fn node_effects(&mut self, actor: &Actor<'_>, effects: &mut Vec<Effect>) {
+        let mut notes = self.row.borrow_mut();
+        for effect in effects.iter().filter(|_| actor.node == VICTIM) {
+            match effect {
+                Effect::Report(Event::Contributed { .. }) => notes.0 += 1,
+                // The owner looks at it after a refusal, and forgives.
+                Effect::Report(Event::Refused { .. }) => notes.0 = 0,
+                _ => {}
+            }
+            notes.1 = notes.1.max(notes.0);
+        }
+    }
+
+    fn to_coordinator(&mut self, node: usize, message: ToCoordinator) -> Vec<ToCoordinator> {
+        match message {
+            ToCoordinator::Contribution(_) if node == VICTIM => Vec::new(),
+            message => vec![message],
+        }
+    }
+
+    fn has_honest_coordinator(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_budget_is_not_drained_by_sums_that_leave_it_out() {
+    let row = notebook();
+    let scenario = Scenario { faulty_ms: 120_000, ..Scenario::calm() };
+    let outcome = run_with(&scenario, 5, Box::new(LeavesOut { row: row.clone() }));
+    assert_eq!(outcome.violations, [], "{outcome}");
+    let limit = swarm::scenario::policy().unfinished_max;
+    assert!(outcome.rounds > u64::from(limit), "{outcome}");
+    assert_eq!(row.borrow().1, limit, "so many in a row, and no more: {outcome}");
 }
 
 /// Pitfall 4: the sum of everybody minus the sum of everybody but one is that one, but for its noise. The
