@@ -150,12 +150,15 @@ fn told(answer: &Answer) -> String {
     let columns = [
         Column::text("adversary"),
         Column::number("shares"),
-        Column::number("ε"),
+        Column::number("ε, 1 round"),
+        Column::number("ε, all"),
         Column::text("in words"),
     ];
-    let adversaries = estimate.adversaries.iter().fold(Table::new(columns), |table, line| {
+    let lines = estimate.after_one_round.iter().zip(&estimate.adversaries);
+    let adversaries = lines.fold(Table::new(columns), |table, (first, line)| {
         let shares = line.shares.map_or("–".to_owned(), |(least, _)| least.to_string());
-        table.row([line.who.clone(), shares, line.told(line.epsilon), line.words.clone()])
+        let (one, all) = (first.told(first.epsilon), line.told(line.epsilon));
+        table.row([line.who.clone(), shares, one, all, line.words.clone()])
     });
     let mut text = format!("{}\n{}", facts.for_terminal(), adversaries.for_terminal());
     for word in &estimate.words {

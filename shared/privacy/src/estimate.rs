@@ -103,7 +103,9 @@ pub struct Estimate {
     pub signal_norm: f64,
     /// Their ratio: the true one is below it.
     pub signal_to_noise: f64,
-    /// ε over all rounds against each adversary.
+    /// ε of the first round alone, against each adversary.
+    pub after_one_round: Vec<Line>,
+    /// ε over all rounds against each adversary, in the same order.
     pub adversaries: Vec<Line>,
     /// Bytes that one node sends in a round, about.
     pub bytes_up: u64,
@@ -175,6 +177,7 @@ pub fn estimate(wish: &Wish) -> Result<Estimate, EstimateError> {
         noise_norm,
         signal_norm,
         signal_to_noise: signal_norm / noise_norm,
+        after_one_round: budget_of_terms(&round.terms, 1, wish.delta)?,
         adversaries: budget_of_terms(&round.terms, u64::from(rounds), wish.delta)?,
         bytes_up: weight.up,
         bytes_down: weight.down,

@@ -170,3 +170,25 @@ fn heads_that_are_heard_of_are_told_to_the_owner_where_they_contradict() {
     assert_eq!(tell(task, 5, 6), (1, 0), "two ledgers of one length");
     assert_eq!(tell(wire::TaskId([7; 32]), 9, 9), (0, 1));
 }
+
+/// A restored ledger is charged for what somebody else has seen of it, by whatever way that comes: here by gossip.
+#[test]
+fn a_later_head_of_ones_own_that_is_heard_of_is_charged_once() {
+    let mut node = joining(&mut Vec::new());
+    let largest = node.policy().rho_per_round_max;
+    let head = |key: u8, sequence| {
+        let (task, head) = (genesis().task(), LedgerHash([3; 32]));
+        let head = LedgerHead { task, sequence, head };
+        Checked::sign(head, &SigningKey::from_bytes(&[key; 32])).signed().clone()
+    };
+    let mut tell = |head: Signed<LedgerHead>| {
+        let mut effects = Vec::new();
+        node.handle(Input::LedgerHead(head), Time(1), &mut effects);
+        let charged = effects.iter().any(|e| matches!(e, Effect::Persist(Record::Ledger(_))));
+        (charged, node.ledger().spent(genesis().task()))
+    };
+    assert_eq!(tell(head(9, 7)), (false, grid::Q40::ZERO), "of somebody else");
+    assert_eq!(tell(head(6, 3)), (true, largest.saturating_mul(3)));
+    assert_eq!(tell(head(6, 3)), (false, largest.saturating_mul(3)), "once");
+    assert_eq!(tell(head(6, 4)), (true, largest.saturating_mul(4)), "the difference");
+}

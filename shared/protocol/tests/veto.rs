@@ -10,15 +10,15 @@ use grid::Q40;
 use made::{genesis, initial, key, plan};
 use privacy::{Budget, ChargeTerms, EntryBytes, Ledger, Sampler, SavedState};
 use protocol::{
-    Policy, Preset, Refusal, Time,
+    Node, Policy, Preset, Refusal, Rejection, Time,
     node::{Declined, Effect, Event, Input, NodeStart, Record, memory::Memory},
     policy::Past,
-    terms::Terms,
+    terms::{PlanFault, Terms},
 };
 use version::{Chain, State};
 use wire::{
-    AbortReason, Checked, ContentHash, GateResult, Header, NodeId, Outcome, Plan, RecordHash,
-    Round, ToNode,
+    AbortReason, Checked, ContentHash, GateResult, Header, LedgerHash, LedgerHead, NodeId, Outcome,
+    Plan, RecordHash, Round, ToNode, VersionNumber,
 };
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -54,8 +54,8 @@ impl Kept {
             .0
     }
 
-    /// Starts the node from its disk, shows it a plan, and keeps what it remembers.
-    fn show(&mut self, plan: &Plan, now: u64) -> Vec<Effect> {
+    /// Starts the node from its disk.
+    fn start(&self) -> Node {
         let start = NodeStart {
             key: owner(),
             policy: self.policy.clone(),
@@ -67,13 +67,24 @@ impl Kept {
             sampler: Sampler::default(),
             has_conversations: true,
         };
+        Node::start(start, &mut Vec::new())
+    }
+
+    /// Starts the node from its disk, shows it a plan, and keeps what it remembers.
+    fn show(&mut self, plan: &Plan, now: u64) -> Vec<Effect> {
+        let mut node = self.start();
+        self.tell(&mut node, signed(plan), now)
+    }
+
+    /// Tells a running node something, and keeps what it remembers.
+    fn tell(&mut self, node: &mut Node, message: ToNode, now: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let mut node = protocol::Node::start(start, &mut effects);
-        let plan = Checked::sign(plan.clone(), &key()).signed().clone();
-        node.handle(Input::Message(ToNode::Plan(plan)), Time(now), &mut effects);
+        node.handle(Input::Message(message), Time(now), &mut effects);
         for effect in &effects {
-            if let Effect::Persist(Record::Memory(memory)) = effect {
-                self.memory = Some(memory.clone());
+            match effect {
+                Effect::Persist(Record::Memory(memory)) => self.memory = Some(memory.clone()),
+                Effect::Persist(Record::Ledger(entry)) => self.ledger.extend(entry),
+                _ => {}
             }
         }
         effects
@@ -114,6 +125,10 @@ impl Kept {
         };
         self.chain.extend(Checked::sign(header, &key()).signed()).expect("it follows");
     }
+}
+
+fn signed(plan: &Plan) -> ToNode {
+    ToNode::Plan(Checked::sign(plan.clone(), &key()).signed().clone())
 }
 
 fn trains(effects: &[Effect]) -> bool {
@@ -165,6 +180,32 @@ fn a_plan_beyond_any_limit_trains_nothing_and_says_what_would_do() {
         let would_do = would_do.unwrap_or_else(|| panic!("{why}: nothing would do"));
         assert!(would_do.contains(expected), "{why}: {would_do}");
     }
+}
+
+/// The chain says which version its head has: a plan that names the head and another version makes no round.
+#[test]
+fn a_plan_for_another_version_than_that_of_its_head_is_refused() {
+    let (why, would_do) =
+        refusal(&Kept::new(policy()).show(&Plan { version: VersionNumber(1), ..plan() }, 1))
+            .unwrap();
+    assert_eq!(why, Declined::Fault(PlanFault::NotOfTheTask("version")));
+    assert_eq!(would_do, None);
+}
+
+/// A round is an attempt that is never used twice: not for another plan, and not after a later one.
+#[test]
+fn a_round_has_one_plan() {
+    let mut kept = Kept::new(policy());
+    let mut node = kept.start();
+    let second = Plan { round: Round(2), ..plan() };
+    let mut other = second.clone();
+    other.grid.rotation_seed[0] ^= 1;
+    assert!(trains(&kept.tell(&mut node, signed(&second), 1)));
+    for late in [other, plan()] {
+        let effects = kept.tell(&mut node, signed(&late), 2);
+        assert!(matches!(effects[..], [Effect::Reject(Rejection::OtherRound)]), "{:?}", late.round);
+    }
+    assert!(trains(&kept.tell(&mut node, signed(&Plan { round: Round(3), ..plan() }), 3)));
 }
 
 #[test]
@@ -232,6 +273,22 @@ fn separation_is_counted_in_sums_and_aborts_do_not_count() {
     assert_eq!(why, Declined::Policy(Refusal::Separation { asked: 1, limit: 2 }));
     node.publish(5);
     assert!(trains(&node.show(&next(&node, 6), 2)), "one sum was between");
+}
+
+/// What a restored ledger has forgotten may have been in the last sum: separation counts from there.
+#[test]
+fn separation_counts_from_what_a_restored_ledger_has_lost() {
+    let mut kept = Kept::new(Policy { separation_min: 2, ..policy() });
+    kept.publish(3);
+    let mut node = kept.start();
+    let (task, head) = (genesis().task(), LedgerHash([9; 32]));
+    let later = Checked::sign(LedgerHead { task, sequence: 1, head }, &owner());
+    kept.tell(&mut node, ToNode::LaterHead(later.signed().clone()), 1);
+    assert!(!kept.ledger.is_empty(), "it was charged");
+    let (head, version) = (kept.chain.head(), kept.chain.version());
+    let next = Plan { round: Round(4), head, version, ..plan() };
+    let (why, _) = refusal(&kept.show(&next, 2)).unwrap();
+    assert_eq!(why, Declined::Policy(Refusal::Separation { asked: 1, limit: 2 }));
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub fn summary(place: &Place, figures: &Figures) -> String {
         paint(Paint::Red, &figures.verdict()),
     ];
     parts.push(format!(
-        "{} in all, {} of them rounds.\nReport: {}\nVersions, as PEFT folders: {}\nCheck a loss yourself: murmur-node evaluate --model {} --adapter {} --data {}",
+        "{} in all, {} of them rounds.\nReport: {}\nVersions, as PEFT folders: {}\nCheck a loss yourself: murmur-node evaluate --model {} --adapter {} --data {}\nCheck every charge and every sum: murmur-audit reconcile {nodes}/*/ledger --transcript {coordinator}/transcripts\nWhat it cost against whom: murmur-audit budget --ledger {first}/ledger --html budget.html",
         human::duration(figures.took.all),
         human::duration(figures.took.rounds),
         place.root.join("report.html").display(),
@@ -30,6 +30,9 @@ pub fn summary(place: &Place, figures: &Figures) -> String {
         place.model.display(),
         place.version(figures.losses.by_version.len() as u64 - 1).display(),
         place.held_out(&figures.nodes[0].name).display(),
+        nodes = place.root.join("nodes").display(),
+        coordinator = place.coordinator().display(),
+        first = place.node(&figures.nodes[0].name).display(),
     ));
     parts.join("\n\n")
 }

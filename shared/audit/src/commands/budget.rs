@@ -122,7 +122,8 @@ fn of_plan(path: &Path, options: &Options) -> anyhow::Result<Answer> {
         plan.signer().short(),
         plan.task.short()
     );
-    findings.note("plan", path.display().to_string(), what);
+    let file = path.file_name().unwrap_or(path.as_os_str());
+    findings.note("plan", file.to_string_lossy(), what);
     let rho = terms.rho()?;
     let of = format!(
         "{} rounds like round {} of task {}",

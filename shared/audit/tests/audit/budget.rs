@@ -34,7 +34,7 @@ fn a_ledger_has_a_line_for_each_adversary() {
     let intact = line(&lines, "coordinator");
     assert!((intact.rho.unwrap() - 1.0).abs() < 1e-3, "{intact:?}");
     assert_eq!(intact.shares, Some((3, 3)));
-    assert!(intact.meaningful && intact.words.contains("a factor of at most 680"), "{intact:?}");
+    assert!(intact.meaningful && intact.words.contains("a factor of at most 2,"), "{intact:?}");
     assert!((line(&lines, "half-colluding").rho.unwrap() - 3.0).abs() < 3e-3);
     for alone in ["nine-tenths-colluding", "invented-nodes", "masks-broken"] {
         let alone = line(&lines, alone);

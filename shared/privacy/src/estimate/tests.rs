@@ -97,6 +97,9 @@ fn each_adversary_has_its_line() {
     let (all, fewer) = (estimate(&wish()).unwrap(), solve(|wish| wish.corrupt = (1, 10)).unwrap());
     assert_eq!(all.adversaries.len(), crate::Adversary::ALL.len());
     assert_eq!(all.adversaries[1].epsilon, all.epsilon);
+    let noise_protects = |line: &&(&Line, &Line)| line.1.rho.is_some();
+    let both: Vec<(&Line, &Line)> = all.after_one_round.iter().zip(&all.adversaries).collect();
+    assert!(both.iter().filter(noise_protects).all(|(one, ten)| one.epsilon < ten.epsilon));
     assert_eq!((all.honest, fewer.honest), (100, 90));
     assert!(fewer.signal_to_noise < all.signal_to_noise);
 }
