@@ -3,7 +3,7 @@
 use grid::{Modulus, Q32};
 use privacy::{Clipped, Ledger, Sampler};
 use protocol::{
-    coordinator::{CoordinatorStart, Settings},
+    coordinator::{Conduct, CoordinatorStart, Settings},
     node::NodeStart,
 };
 use swarm::scenario;
@@ -59,6 +59,7 @@ impl Size {
             base_loss_micro: scenario::LOSS_MICRO,
             round: None,
             heads: Vec::new(),
+            conduct: Conduct::default(),
         }
     }
 
