@@ -80,13 +80,27 @@ pub fn told(command: &Command) -> String {
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
-/// Does `what` for each of `items` at the same time.
+/// Does `what` for each of `items`, for [`AT_ONCE`] of them at the same time.
 ///
 /// # Errors
 /// The first error, in the order of the items.
 pub fn for_each_at_once<T: Sync, R: Send>(
     items: &[T],
     what: impl Fn(&T) -> anyhow::Result<R> + Sync,
+) -> anyhow::Result<Vec<R>> {
+    let mut done = Vec::with_capacity(items.len());
+    for some in items.chunks(AT_ONCE) {
+        done.extend(each_at_once(some, &what)?);
+    }
+    Ok(done)
+}
+
+/// Programs that are started for an answer and have the model need some 200 MB each.
+const AT_ONCE: usize = 8;
+
+fn each_at_once<T: Sync, R: Send>(
+    items: &[T],
+    what: &(impl Fn(&T) -> anyhow::Result<R> + Sync),
 ) -> anyhow::Result<Vec<R>> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| what(item))).collect();
