@@ -70,8 +70,7 @@ pub fn split<R: CryptoRng + ?Sized>(
     if threshold < 2 || threshold > count || count > MAX_MEMBERS {
         return Err(SecaggError::SharingOutOfRange { threshold, count });
     }
-    let mut values: Vec<Secret32> =
-        (0..count).map(|_| Secret32::new(secret.as_bytes())).collect();
+    let mut values: Vec<Secret32> = (0..count).map(|_| Secret32::new(secret.as_bytes())).collect();
     // secret + c_1·x + c_2·x² + … at every place, one coefficient after the other.
     let mut powers = vec![1; count];
     for _ in 1..threshold {

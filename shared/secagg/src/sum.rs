@@ -64,7 +64,10 @@ impl RunningSum {
     ///
     /// # Errors
     /// As [`RunningSum::add`], and [`SecaggError::NotPacked`].
-    pub fn add_packed(&mut self, contributions: &[(MemberIndex, &[u8])]) -> Result<(), SecaggError> {
+    pub fn add_packed(
+        &mut self,
+        contributions: &[(MemberIndex, &[u8])],
+    ) -> Result<(), SecaggError> {
         let mut members = self.members;
         for &(member, bytes) in contributions {
             self.check_new(members, member)?;

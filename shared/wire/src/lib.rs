@@ -39,7 +39,5 @@ pub use round::{
     MemberList, Reveal, RevealedShare, Roster, SealedShare, SealedShares, ShareKind, SharesClosed,
     Survivors,
 };
-pub use signed::{
-    Checked, Signable, Signature, Signed, SignedError, sign_hash, verify_hash,
-};
+pub use signed::{Checked, Signable, Signature, Signed, SignedError, sign_hash, verify_hash};
 pub use transcript::Transcript;

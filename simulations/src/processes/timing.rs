@@ -100,8 +100,11 @@ impl Timing {
     /// The rounds, for scripts: seconds.
     pub fn value(&self) -> Value {
         let rounds = self.rounds.iter().map(|round| {
-            let phases: BTreeMap<&str, f64> =
-                round.phases.iter().map(|(name, took)| (name.as_str(), took.as_secs_f64())).collect();
+            let phases: BTreeMap<&str, f64> = round
+                .phases
+                .iter()
+                .map(|(name, took)| (name.as_str(), took.as_secs_f64()))
+                .collect();
             json!({
                 "version": round.version, "wall": round.wall.as_secs_f64(),
                 "computed": self.computed(round), "ratio": self.ratio(round), "phases": phases,

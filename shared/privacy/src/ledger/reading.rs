@@ -65,11 +65,7 @@ pub(super) fn read_chain(
 }
 
 /// The next entry with the length of its frame, or nothing where the file ends too early.
-fn read_frame(
-    rest: &[u8],
-    node: NodeId,
-    chain: &Chain,
-) -> Result<Option<(Entry, usize)>, Fault> {
+fn read_frame(rest: &[u8], node: NodeId, chain: &Chain) -> Result<Option<(Entry, usize)>, Fault> {
     let Some((prefix, rest)) = rest.split_first_chunk::<PREFIX_LENGTH>() else { return Ok(None) };
     let length = u16::from_le_bytes([prefix[0], prefix[1]]);
     let inverted = u16::from_le_bytes([prefix[2], prefix[3]]);

@@ -77,11 +77,8 @@ impl UnmaskJob {
 
     fn sum(&self) -> Result<RunningSum, SecaggError> {
         let mut sum = RunningSum::new(self.length, self.modulus);
-        let packed: Vec<(MemberIndex, &[u8])> = self
-            .contributions
-            .iter()
-            .map(|(member, bytes)| (*member, bytes.as_slice()))
-            .collect();
+        let packed: Vec<(MemberIndex, &[u8])> =
+            self.contributions.iter().map(|(member, bytes)| (*member, bytes.as_slice())).collect();
         sum.add_packed(&packed)?;
         Ok(sum)
     }

@@ -62,7 +62,10 @@ fn eight_blocks(key: &Key, counter: u32) -> [__m256i; WORDS] {
         quarter_round(&mut state, [3, 4, 9, 14]);
     }
     let start = CONSTANTS.iter().chain(key.iter());
-    state.iter_mut().zip(start).for_each(|(word, &part)| *word = _mm256_add_epi32(*word, all(part)));
+    state
+        .iter_mut()
+        .zip(start)
+        .for_each(|(word, &part)| *word = _mm256_add_epi32(*word, all(part)));
     state[12] = _mm256_add_epi32(state[12], counters);
     state
 }

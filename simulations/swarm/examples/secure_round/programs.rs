@@ -109,7 +109,10 @@ impl NodeProgram {
     }
 
     /// The made integers, so that the sum is known; before them, if asked for, the work of rounding an update.
-    #[expect(clippy::disallowed_methods, reason = "made values, which must be recognised in the sum")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "made values, which must be recognised in the sum"
+    )]
     fn release(
         &self,
         update: Clipped,
