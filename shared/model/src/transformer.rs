@@ -124,11 +124,6 @@ impl Transformer {
         self.map(|_, weight| precision.hold(weight))
     }
 
-    /// The tokens' vectors [vocabulary, h].
-    pub(crate) fn embedding(&self) -> &Tensor {
-        &self.embedding
-    }
-
     /// The embedding [vocabulary, h].
     pub(crate) fn embedding(&self) -> &Tensor {
         &self.embedding

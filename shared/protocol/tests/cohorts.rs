@@ -218,6 +218,27 @@ fn a_roster_that_its_owner_does_not_allow_gets_no_shares() {
     }
 }
 
+/// Whatever the members themselves signed: a roster is of this task, round and plan, in order, nobody twice.
+#[test]
+fn a_roster_of_other_terms_or_in_another_order_is_refused() {
+    let wrong: [(fn(&mut Roster), Rejection); 5] = [
+        (|roster| roster.task.0[0] ^= 1, Rejection::OtherTask),
+        (|roster| roster.round.0 += 1, Rejection::OtherRound),
+        (|roster| roster.plan.0[0] ^= 1, Rejection::OtherTerms),
+        (|roster| roster.members.swap(1, 2), Rejection::Members),
+        (|roster| roster.members[2] = roster.members[1].clone(), Rejection::Members),
+    ];
+    let mut room = Room::of(6, |_| {});
+    let right = room.roster();
+    for (change, why) in wrong {
+        let mut roster = right.clone().into_value();
+        change(&mut roster);
+        let said = room.show(&Checked::sign(roster, &key()));
+        assert!(said.iter().all(|said| rejects(said, why)), "{why:?}");
+    }
+    assert!(room.show(&right).iter().all(|said| dealt(said).is_some()));
+}
+
 /// The roster was large enough; R2 is not, since a member was left out of it.
 #[test]
 fn an_r2_that_its_owner_does_not_allow_is_not_confirmed() {

@@ -318,6 +318,10 @@ mod tests {
             (Verdict::CannotRefute, Level::Warning)
         );
         assert!(said(&found, "one-run").contains("cannot refute"), "{found:?}");
+        // By itself: without a control beside it, which could see no more.
+        let mut alone = record(5.0, 1000, 20);
+        alone.arms.pop();
+        assert_eq!(audit_canaries(&alone, None).unwrap().verdict, Verdict::CannotRefute);
         let found = audited(0.1, 200, Some(8.0));
         assert_eq!(found.verdict, Verdict::CannotRefute);
         assert!(said(&found, "one-run").contains("more guesses"), "{found:?}");

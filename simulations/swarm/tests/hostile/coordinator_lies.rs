@@ -403,6 +403,16 @@ fn a_record_without_its_agreements_is_refused() {
     assert!(outcome.rejected("node: fewer than the plan demands") > 0, "{outcome}");
 }
 
+/// One agreement less is still enough of them; but it is not the record that the header names.
+#[test]
+fn a_record_that_is_not_the_headers_is_refused() {
+    let outcome = once_to_victim!(Result, |mut result: RoundResult| {
+        result.record.as_mut().unwrap().agreements.pop();
+        vec![ToNode::Result(result)]
+    });
+    assert!(outcome.rejected("node: does not follow") > 0, "{outcome}");
+}
+
 #[test]
 fn a_second_history_is_a_fork() {
     let mut other = None;
@@ -459,6 +469,7 @@ fn state_bytes_that_were_changed_are_refused() {
         }
     }
     let outcome = play(ServesOtherStates { left: 1, missed: false });
-    assert!(outcome.rejected("node: does not follow") > 0, "{outcome}");
+    // Once, on arrival; whoever took it would refuse every later version.
+    assert_eq!(outcome.rejected("node: does not follow"), 1, "{outcome}");
     assert!(outcome.reports["AdoptedByHash"] > 0, "{outcome}");
 }

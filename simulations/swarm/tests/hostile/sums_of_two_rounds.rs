@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::node::{Effect, Event};
-use swarm::{Actor, Behaviour, Scenario, run_with, scenario::node_id};
+use swarm::{
+    Actor, Behaviour, Scenario, run_with,
+    scenario::{genesis, initial_state, node_id},
+};
 use wire::{
-    Checked, MemberIndex, MemberSet, Reveal, ShareKind, SharesClosed, Signed, ToCoordinator, ToNode,
+    Checked, Header, MemberIndex, MemberSet, Outcome, Reveal, RoundResult, ShareKind, SharesClosed,
+    Signed, ToCoordinator, ToNode,
 };
 
-use crate::{Wire, notebook, play};
+use crate::{Wire, forged::by_coordinator, lying_coordinator, notebook, play};
 
 /// The node that is singled out.
 const VICTIM: usize = 2;
@@ -199,4 +203,40 @@ fn an_r2_of_the_coordinators_choice_is_refused_below_the_plans_floors() {
     let to_coordinator = Box::new(|_, message| vec![message]);
     let outcome = play(Wire { liar: None, to_node, to_coordinator });
     assert!(outcome.rejected("node: fewer than the plan demands") >= 8, "{outcome}");
+}
+
+/// Promise 6 over rounds: the evidence of an old sum makes no new version, whatever header the coordinator signs for it.
+#[test]
+fn a_sum_does_not_count_in_a_second_version() {
+    let mut first: Option<RoundResult> = None;
+    let mut told = false;
+    let outcome = lying_coordinator(move |node, message| match message {
+        ToNode::Result(result) if node == VICTIM && result.record.is_some() => match &first {
+            Some(old) if !told => {
+                told = true;
+                vec![ToNode::Result(once_more(old, &result))]
+            }
+            _ => {
+                first.get_or_insert_with(|| result.clone());
+                vec![ToNode::Result(result)]
+            }
+        },
+        message => vec![message],
+    });
+    assert!(outcome.rejected("node: does not follow") > 0, "{outcome}");
+}
+
+/// The next header, made to name the first version's sum and the state that it gives a second time.
+fn once_more(old: &RoundResult, next: &RoundResult) -> RoundResult {
+    let (evidence, coordinator) = (old.record.clone().unwrap(), genesis().coordinator);
+    let plan = evidence.plan.check(coordinator).unwrap();
+    let survivors = evidence.survivors.check(coordinator).unwrap().members.len();
+    let step = |state| version::next_state(state, &plan, survivors, &evidence.sum).unwrap();
+    let twice = step(&step(&initial_state())).hash();
+    let header = by_coordinator(&next.header, |header: &mut Header| {
+        if let Outcome::Issued { record, state, .. } = &mut header.outcome {
+            (*record, *state) = (evidence.hash(), twice);
+        }
+    });
+    RoundResult { header, record: Some(evidence) }
 }
