@@ -23,7 +23,8 @@ const TABLE: [(&str, &str); 18] = [
     ("store", "wire version"),
     ("protocol", "wire grid secagg privacy version"),
     ("audit", "wire grid protocol secagg privacy version report program"),
-    ("node", SHARED),
+    ("device", "wire grid privacy version protocol chatlogs report program network store"),
+    ("node", NODE),
     ("coordinator", SHARED),
     ("swarm", "wire grid protocol secagg privacy version"),
     ("learning", "wire grid chatlogs model privacy version audit"),
@@ -33,6 +34,10 @@ const TABLE: [(&str, &str); 18] = [
 /// All of shared but audit.
 const SHARED: &str =
     "wire protocol version grid secagg privacy model chatlogs report program network store";
+
+/// The same, and `device`, which lies under it.
+const NODE: &str =
+    "wire protocol version grid secagg privacy model chatlogs report program network store device";
 
 /// Libraries that one crate alone may name: whoever needs them goes through that crate.
 const OWNED: [(&str, &str); 4] =

@@ -44,12 +44,7 @@ enum Command {
     Rollback(rollback::Options),
 }
 
-/// The executable that has the language model: `murmur-coordinator` leaves to it what needs one, so that nothing
-/// else loads libtorch.
-pub const WITH_MODEL: &str = "murmur-coordinator-model";
-
-/// Runs the command line of `murmur-coordinator`. **It must not name anything of `model`**, not even in a
-/// branch that is never taken, or the executable is linked to libtorch.
+/// Runs the command line.
 ///
 /// # Errors
 /// Whatever the command could not do, with the place and the fix.
@@ -58,34 +53,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let output = Output::new(&arguments.output);
     let folder = arguments.folder.map_or_else(default_folder, Ok)?;
     match arguments.command {
+        Command::Init(options) => init::run(&folder, &options, output),
         Command::Invite(options) => invite::run(&folder, &options, output),
         Command::Remove(options) => remove::run(&folder, &options, output),
         Command::Estimate(options) => estimate::run(&options, output),
-        Command::Status => status::run(&folder, output),
-        Command::Rollback(options) => rollback::run(&folder, &options, output),
-        Command::Init(_) | Command::Run(_) | Command::Versions(_) => {
-            Ok(program::become_sibling(WITH_MODEL)?)
-        }
-    }
-}
-
-/// Runs the command line of [`WITH_MODEL`].
-///
-/// # Errors
-/// As [`run`]; and if it was built from other sources than the `murmur-coordinator` that left its place to it.
-pub fn run_with_model(arguments: Arguments) -> anyhow::Result<Exit> {
-    program::check_predecessor()?;
-    if !matches!(arguments.command, Command::Init(_) | Command::Run(_) | Command::Versions(_)) {
-        return run(arguments);
-    }
-    program::start_logging(&arguments.log)?;
-    let output = Output::new(&arguments.output);
-    let folder = arguments.folder.map_or_else(default_folder, Ok)?;
-    match arguments.command {
-        Command::Init(options) => init::run(&folder, &options, output),
         Command::Run(options) => run::run(&folder, options, output),
+        Command::Status => status::run(&folder, output),
         Command::Versions(options) => versions::run(&folder, &options, output),
-        _ => unreachable!("commands without a model were run above"),
+        Command::Rollback(options) => rollback::run(&folder, &options, output),
     }
 }
 

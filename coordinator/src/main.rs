@@ -1,5 +1,4 @@
-//! The program `murmur-coordinator`: its command line, and nothing else. It does not load libtorch: what needs the
-//! language model it leaves to `murmur-coordinator-model` (`with_model.rs`).
+//! The program `murmur-coordinator`: its command line, and nothing else.
 
 use std::process::ExitCode;
 

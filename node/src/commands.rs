@@ -1,13 +1,7 @@
-//! One file per command of `murmur-node`.
+//! One file per command of `murmur-node` that needs the language model.
 
-pub mod budget;
 pub mod chat;
-pub mod conversations;
 pub mod evaluate;
-pub mod import;
 pub mod init;
 pub mod join;
-pub mod keys;
-pub mod membership;
 pub mod run;
-pub mod status;

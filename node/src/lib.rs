@@ -7,16 +7,14 @@
 //! policy allows a round, and sends one masked contribution. What leaves is decided in one place:
 //! [`run`] performs the effects of [`protocol::Node`], and nothing else opens a connection.
 //!
-//! Reading order: [`config`], [`home`] (the folder on disk), [`task`] (one joined swarm),
+//! Reading order: the crate `device` ([`config`], [`home`]: the folder on disk, [`task`]: one joined swarm),
 //! [`local_round`] (train → clip, the privacy path's first steps), [`run`] (the event loop), then
 //! one file per command in [`commands`].
 
 pub mod cli;
 pub mod commands;
-pub mod config;
-pub mod home;
 pub mod language;
 pub mod local_round;
 pub mod run;
-pub mod status;
-pub mod task;
+
+pub use device::{config, home, status, task};

@@ -7,5 +7,5 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let arguments = node::cli::Arguments::parse();
-    program::run(move || node::cli::run_with_model(arguments))
+    program::run(move || node::cli::run(arguments))
 }

@@ -128,7 +128,7 @@ pub fn cpu_of(process: u32) -> Option<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The second field is a name in parentheses that may hold anything; utime and stime are 14 and 15.
     let fields = stat.rsplit(')').next()?.split_whitespace().skip(11).take(2);
-    let ticks = fields.map(str::parse).sum::<Result<u64, _>>().ok()?;
+    let ticks = fields.map(str::parse::<u64>).sum::<Result<u64, _>>().ok()?;
     // Linux tells these in hundredths of a second on every platform.
     Some(Duration::from_millis(ticks * 10))
 }

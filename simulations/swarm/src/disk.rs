@@ -2,7 +2,7 @@
 //!
 //! A disk keeps what it has synced. A record that is one file replaces the one before at once, or not at
 //! all; an append to the ledger can be torn, and so can a record that goes to several files, in the order
-//! in which the programs write them (`node/src/task.rs`, `coordinator/src/records.rs`).
+//! in which the programs write them (`node/device/src/task.rs`, `coordinator/src/records.rs`).
 
 use std::collections::BTreeMap;
 

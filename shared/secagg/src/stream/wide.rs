@@ -33,19 +33,39 @@ fn fill_avx2(key: &Key, first: u32, strides: &mut [[Row; WORDS]]) {
     let mut counter = first;
     for rows in strides {
         let words = eight_blocks(key, counter);
-        rows.iter_mut().zip(words).for_each(|(row, word)| store(row, word));
-        counter += LANES as u32;
+        for (row, word) in rows.iter_mut().zip(words) {
+            store(row, word);
+        }
+        counter = counter.wrapping_add(LANES as u32);
     }
 }
 
 /// "expand 32-byte k" in four words (RFC 8439 section 2.3).
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
+/// RFC 8439 section 2.1, on words of eight blocks. A macro, so that all sixteen words stay in registers.
+macro_rules! quarter_round {
+    ($state:ident, $by_16:ident, $by_8:ident, $a:literal, $b:literal, $c:literal, $d:literal) => {
+        $state[$a] = _mm256_add_epi32($state[$a], $state[$b]);
+        $state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $by_16);
+        $state[$c] = _mm256_add_epi32($state[$c], $state[$d]);
+        let mixed = _mm256_xor_si256($state[$b], $state[$c]);
+        $state[$b] =
+            _mm256_or_si256(_mm256_slli_epi32::<12>(mixed), _mm256_srli_epi32::<20>(mixed));
+        $state[$a] = _mm256_add_epi32($state[$a], $state[$b]);
+        $state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $by_8);
+        $state[$c] = _mm256_add_epi32($state[$c], $state[$d]);
+        let mixed = _mm256_xor_si256($state[$b], $state[$c]);
+        $state[$b] = _mm256_or_si256(_mm256_slli_epi32::<7>(mixed), _mm256_srli_epi32::<25>(mixed));
+    };
+}
+
 /// The words of the blocks `counter` to `counter` + 7.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn eight_blocks(key: &Key, counter: u32) -> [__m256i; WORDS] {
+fn eight_blocks(key: &[u32; 8], counter: u32) -> [__m256i; WORDS] {
     let all = |word: u32| _mm256_set1_epi32(word as i32);
+<<<<<<< HEAD
     let counters = _mm256_add_epi32(all(counter), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
     let mut state = [_mm256_setzero_si256(); WORDS];
     state.iter_mut().zip(CONSTANTS).for_each(|(word, constant)| *word = all(constant));
@@ -74,6 +94,8 @@ fn eight_blocks(key: &Key, counter: u32) -> [__m256i; WORDS] {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn quarter_round(state: &mut [__m256i; WORDS], [a, b, c, d]: [usize; 4]) {
+=======
+>>>>>>> 5f7c583 (node/device: what an owner does without the model is a crate of its own, so that murmur-node is not linked to libtorch; the coordinator stays one executable; quarter rounds in registers)
     // Rotations by whole bytes are shuffles of bytes.
     let by_16 = _mm256_broadcastsi128_si256(_mm_setr_epi8(
         2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13,
@@ -81,16 +103,27 @@ fn quarter_round(state: &mut [__m256i; WORDS], [a, b, c, d]: [usize; 4]) {
     let by_8 = _mm256_broadcastsi128_si256(_mm_setr_epi8(
         3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14,
     ));
-    state[a] = _mm256_add_epi32(state[a], state[b]);
-    state[d] = _mm256_shuffle_epi8(_mm256_xor_si256(state[d], state[a]), by_16);
-    state[c] = _mm256_add_epi32(state[c], state[d]);
-    let mixed = _mm256_xor_si256(state[b], state[c]);
-    state[b] = _mm256_or_si256(_mm256_slli_epi32::<12>(mixed), _mm256_srli_epi32::<20>(mixed));
-    state[a] = _mm256_add_epi32(state[a], state[b]);
-    state[d] = _mm256_shuffle_epi8(_mm256_xor_si256(state[d], state[a]), by_8);
-    state[c] = _mm256_add_epi32(state[c], state[d]);
-    let mixed = _mm256_xor_si256(state[b], state[c]);
-    state[b] = _mm256_or_si256(_mm256_slli_epi32::<7>(mixed), _mm256_srli_epi32::<25>(mixed));
+    let counters = _mm256_add_epi32(all(counter), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    let mut state = [_mm256_setzero_si256(); WORDS];
+    for (word, &part) in state.iter_mut().zip(CONSTANTS.iter().chain(key)) {
+        *word = all(part);
+    }
+    state[12] = counters;
+    for _ in 0..10 {
+        quarter_round!(state, by_16, by_8, 0, 4, 8, 12);
+        quarter_round!(state, by_16, by_8, 1, 5, 9, 13);
+        quarter_round!(state, by_16, by_8, 2, 6, 10, 14);
+        quarter_round!(state, by_16, by_8, 3, 7, 11, 15);
+        quarter_round!(state, by_16, by_8, 0, 5, 10, 15);
+        quarter_round!(state, by_16, by_8, 1, 6, 11, 12);
+        quarter_round!(state, by_16, by_8, 2, 7, 8, 13);
+        quarter_round!(state, by_16, by_8, 3, 4, 9, 14);
+    }
+    for (word, &part) in state.iter_mut().zip(CONSTANTS.iter().chain(key)) {
+        *word = _mm256_add_epi32(*word, all(part));
+    }
+    state[12] = _mm256_add_epi32(state[12], counters);
+    state
 }
 
 #[target_feature(enable = "avx2")]
@@ -100,9 +133,11 @@ fn combine_avx2(rows: &[Row], bits: u32, sign: Sign, values: &mut [u32]) {
         Sign::Add => add_fields::<true>(rows, bits, whole),
         Sign::Subtract => add_fields::<false>(rows, bits, whole),
     }
-    let field = field(rows, whole.len() * bits as usize);
+    if rest.is_empty() {
+        return;
+    }
     let mut last = [0; LANES];
-    store(&mut last, field);
+    store(&mut last, field(rows, whole.len() * bits as usize));
     for (value, field) in rest.iter_mut().zip(last) {
         *value = match sign {
             Sign::Add => value.wrapping_add(field),
@@ -131,12 +166,10 @@ fn add_fields<const ADD: bool>(rows: &[Row], bits: u32, values: &mut [Row]) {
 #[target_feature(enable = "avx2")]
 fn field(rows: &[Row], position: usize) -> __m256i {
     let (row, shift) = (position / 32, (position % 32) as i32);
-    // The last field of a block may end where the rows do.
-    let next = rows.get(row + 1).unwrap_or(&[0; LANES]);
-    let low = rows.get(row).unwrap_or(&[0; LANES]);
+    // Behind the last row that holds fields there is one more.
     _mm256_or_si256(
-        _mm256_srl_epi32(load(low), _mm_cvtsi32_si128(shift)),
-        _mm256_sll_epi32(load(next), _mm_cvtsi32_si128(32 - shift)),
+        _mm256_srl_epi32(load(&rows[row]), _mm_cvtsi32_si128(shift)),
+        _mm256_sll_epi32(load(&rows[row + 1]), _mm_cvtsi32_si128(32 - shift)),
     )
 }
 

@@ -185,7 +185,7 @@ fn told(file: &Path, taken: &Taken) -> String {
 }
 
 /// Puts one conversation of our own into the store.
-pub(crate) fn keep(store: &mut Conversations, conversation: &Conversation) -> anyhow::Result<()> {
+pub fn keep(store: &mut Conversations, conversation: &Conversation) -> anyhow::Result<()> {
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
     store
         .insert_many([&stored(conversation, now)])
