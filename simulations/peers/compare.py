@@ -17,6 +17,8 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# Scenarios are found by name from here.
+ROOT = os.path.dirname(os.path.dirname(HERE))
 PEERS = [
     ("Flower", "flower.py", []),
     ("pfl-research", "pfl_research.py", []),
@@ -40,6 +42,8 @@ def main():
     parser.add_argument("--pfl-python", default=sys.executable)
     parser.add_argument("--neighbour", action="store_true")
     options = parser.parse_args()
+    for name in ("program", "data", "model"):
+        setattr(options, name, os.path.abspath(getattr(options, name)))
     subprocess.run([sys.executable, "-c", f"import workload; workload.base({options.model!r})"], cwd=HERE, check=True,
                    stderr=subprocess.DEVNULL)
     beside(options) if options.neighbour else table(options)
@@ -66,7 +70,7 @@ def peer(options, script, more):
 
 def last_line(command):
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True, cwd=ROOT)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         said = (error.stderr or b"")
         said = said if isinstance(said, str) else said.decode(errors="replace")
@@ -78,12 +82,17 @@ def last_line(command):
 
 def table(options):
     found = ours(options)
-    rate = found["clients_per_s"] if found else None
-    rows = [("murmur-simulate, f32", rate)]
+    rows = []
     for name, script, more in PEERS:
         if re.search(options.only, name):
             rows.append((name, peer(options, script, more)))
             print(f"{name}: {rows[-1][1]} clients/s", file=sys.stderr, flush=True)
+    # First and last, so that a machine that slows down meanwhile is seen.
+    again = ours(options)
+    if found and again:
+        print(f"ours first {found['clients_per_s']:.1f}, last {again['clients_per_s']:.1f}", file=sys.stderr)
+    rate = (found["clients_per_s"] + again["clients_per_s"]) / 2 if found and again else None
+    rows.insert(0, ("murmur-simulate, f32", rate and round(rate, 2)))
     print(f"{'':40} clients/s   ours is")
     for name, value in rows:
         times = f"{rate / value:.2f}×" if rate and value else ""

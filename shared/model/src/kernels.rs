@@ -2,6 +2,9 @@
 //!
 //! Each kernel is one body, compiled for what processors offer (`lanes`), with the same bits from every one of them.
 
+// Counted loops over lanes are what the compiler makes vector code of.
+#![allow(clippy::needless_range_loop)]
+
 pub(crate) mod attention;
 pub(crate) mod elementwise;
 pub(crate) mod lanes;
