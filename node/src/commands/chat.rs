@@ -146,7 +146,9 @@ fn keep(home: &Home, said: Vec<Message>) -> anyhow::Result<()> {
     let started = i64::try_from(clock() / 1_000_000_000).ok();
     let conversation = Conversation::new(Format::Chat, None, None, said, started);
     match conversation {
-        Some(conversation) => device::commands::import::keep(&mut home.conversations()?, &conversation),
+        Some(conversation) => {
+            device::commands::import::keep(&mut home.conversations()?, &conversation)
+        }
         None => Ok(()),
     }
 }

@@ -185,6 +185,9 @@ fn told(file: &Path, taken: &Taken) -> String {
 }
 
 /// Puts one conversation of our own into the store.
+///
+/// # Errors
+/// If it cannot be written.
 pub fn keep(store: &mut Conversations, conversation: &Conversation) -> anyhow::Result<()> {
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
     store

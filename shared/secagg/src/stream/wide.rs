@@ -65,37 +65,6 @@ macro_rules! quarter_round {
 #[target_feature(enable = "avx2")]
 fn eight_blocks(key: &[u32; 8], counter: u32) -> [__m256i; WORDS] {
     let all = |word: u32| _mm256_set1_epi32(word as i32);
-<<<<<<< HEAD
-    let counters = _mm256_add_epi32(all(counter), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-    let mut state = [_mm256_setzero_si256(); WORDS];
-    state.iter_mut().zip(CONSTANTS).for_each(|(word, constant)| *word = all(constant));
-    state[4..12].iter_mut().zip(key.iter()).for_each(|(word, &part)| *word = all(part));
-    state[12] = counters;
-    for _ in 0..10 {
-        quarter_round(&mut state, [0, 4, 8, 12]);
-        quarter_round(&mut state, [1, 5, 9, 13]);
-        quarter_round(&mut state, [2, 6, 10, 14]);
-        quarter_round(&mut state, [3, 7, 11, 15]);
-        quarter_round(&mut state, [0, 5, 10, 15]);
-        quarter_round(&mut state, [1, 6, 11, 12]);
-        quarter_round(&mut state, [2, 7, 8, 13]);
-        quarter_round(&mut state, [3, 4, 9, 14]);
-    }
-    let start = CONSTANTS.iter().chain(key.iter());
-    state
-        .iter_mut()
-        .zip(start)
-        .for_each(|(word, &part)| *word = _mm256_add_epi32(*word, all(part)));
-    state[12] = _mm256_add_epi32(state[12], counters);
-    state
-}
-
-/// RFC 8439 section 2.1.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn quarter_round(state: &mut [__m256i; WORDS], [a, b, c, d]: [usize; 4]) {
-=======
->>>>>>> 5f7c583 (node/device: what an owner does without the model is a crate of its own, so that murmur-node is not linked to libtorch; the coordinator stays one executable; quarter rounds in registers)
     // Rotations by whole bytes are shuffles of bytes.
     let by_16 = _mm256_broadcastsi128_si256(_mm_setr_epi8(
         2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13,
