@@ -124,7 +124,8 @@ fn shuffled(mut ids: Vec<[u8; 32]>, round: Round) -> Vec<[u8; 32]> {
 
 /// A number that the round draws for a conversation.
 fn drawn_of(id: &[u8; 32], round: Round) -> u64 {
-    let (words, _) = keyed(id, round).as_bytes().as_chunks::<8>();
+    let hash = keyed(id, round);
+    let (words, _) = hash.as_bytes().as_chunks::<8>();
     u64::from_le_bytes(words[3])
 }
 
@@ -257,7 +258,7 @@ mod tests {
     #[test]
     fn of_a_long_conversation_no_more_is_looked_at_than_the_plan_can_use() {
         let message = |number: usize| {
-            let role = if number % 7 == 0 { Role::Me } else { Role::Assistant };
+            let role = if number % 2 == 0 { Role::Me } else { Role::Assistant };
             Message { role, text: format!("number {number}, a@example.org {}", "x".repeat(80)) }
         };
         let long = |count| {
@@ -274,7 +275,7 @@ mod tests {
             let length: usize = part.iter().map(String::len).sum();
             assert!((1..=4096).contains(&length), "{length}");
             let first: usize = (0..500).find(|&number| message(number).text == part[0]).unwrap();
-            assert_eq!(first % 7, 0, "it begins with what is learned");
+            assert_eq!(first % 2, 0, "it begins with what is learned");
             let row = (first..).map(|number| message(number).text);
             assert!(row.zip(&part).all(|(one, other)| one == *other), "messages in a row");
         }

@@ -386,7 +386,7 @@ fn fewer_than_t_agreements_on_one_list_reveal_nothing() {
         let agreement = Agreement { task: survivors.task, round: survivors.round, survivors: list };
         Checked::sign(agreement, &keys[node]).signed().clone()
     };
-    let mut other = survivors.hash();
+    let mut other: wire::SurvivorsHash = survivors.hash();
     other.0[0] ^= 1;
     let right = |nodes: std::ops::Range<usize>| nodes.map(|node| agreement(node, survivors.hash()));
     let mut hear = |signed: Vec<Signed<Agreement>>| {
