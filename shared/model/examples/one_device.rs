@@ -34,8 +34,9 @@ fn main() -> Result<()> {
             named(precision)?,
             threads.parse().context("THREADS is a number")?,
         )?,
+        ["limits", threads] => limits(threads.parse().context("THREADS is a number")?)?,
         _ => bail!(
-            "say: model FOLDER, generate FOLDER PRECISION THREADS or train FOLDER PRECISION THREADS"
+            "say: limits THREADS, model FOLDER, generate FOLDER PRECISION THREADS or train FOLDER PRECISION THREADS"
         ),
     };
     println!("{found}");

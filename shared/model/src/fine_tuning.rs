@@ -155,11 +155,18 @@ mod tests {
     use crate::stop::StopToken;
     use crate::transformer::Transformer;
 
+    /// Two rows of 13 tokens, each weighed differently.
     fn part() -> Part {
-        let tokens = Tensor::randint(50, [2, 13], (Kind::Int64, tch::Device::Cpu));
-        let targets = Tensor::randint(50, [2, 13], (Kind::Int64, tch::Device::Cpu));
-        let weights = Tensor::rand([2, 13], (Kind::Float, tch::Device::Cpu));
-        Part { tokens, targets, weights }
+        let tokens = |stream| -> Vec<i64> {
+            let noise = samples::noise(26, stream).into_iter();
+            noise.map(|value| (value.abs() * 20.0) as i64 % 50).collect()
+        };
+        let shaped = |tensor: Tensor| tensor.view([2, 13]);
+        Part {
+            tokens: shaped(Tensor::from_slice(&tokens(2000))),
+            targets: shaped(Tensor::from_slice(&tokens(2001))),
+            weights: shaped(Tensor::from_slice(&samples::noise(26, 2002)).abs()),
+        }
     }
 
     fn closed_form(model: &Transformer, adapter: &Adapter, part: &Part) -> (f64, Tensor) {

@@ -10,6 +10,7 @@ use crate::decode::Decoder;
 use crate::loss::floats;
 use crate::model::LanguageModel;
 use crate::random::{short_generator, uniform};
+use crate::stop::StopToken;
 use crate::threads::on_own_thread;
 use crate::train::Resources;
 use crate::transformer::{BlockAdapter, Cache, Transformer};
@@ -54,6 +55,7 @@ impl LanguageModel {
             most: recipe.maximum_tokens.min(room),
             ends: self.end_tokens(),
             threads: resources.threads,
+            stop: &resources.stop,
             recipe,
         };
         let mut text = self.tokenizer().inner().decode_stream(true);
@@ -86,6 +88,7 @@ struct Speaker<'a> {
     most: usize,
     ends: Vec<u32>,
     threads: usize,
+    stop: &'a StopToken,
     recipe: &'a GenerationRecipe,
 }
 
@@ -99,7 +102,7 @@ impl Speaker<'_> {
         let mut tokens = Vec::new();
         let mut next = prompt.to_vec();
         while tokens.len() < self.most {
-            let scores = reader.scores_after(&next, self);
+            let scores = reader.scores_after(&next, self)?;
             let token = choose(&scores, self.recipe, &mut generator);
             if self.ends.contains(&token) {
                 break;
@@ -114,11 +117,12 @@ impl Speaker<'_> {
     }
 
     /// The state after the last of some tokens: [1, h].
-    fn read(&self, tokens: &[u32], cache: &mut Cache) -> tch::Tensor {
+    fn read(&self, tokens: &[u32], cache: &mut Cache) -> Result<tch::Tensor, ModelError> {
         let row: Vec<i64> = tokens.iter().map(|&token| i64::from(token)).collect();
         let row = tch::Tensor::from_slice(&row).unsqueeze(0).to_device(self.transformer.device());
-        let hidden = self.transformer.hidden(&row, self.adapter.as_deref(), Some(cache));
-        hidden.select(1, tokens.len() as i64 - 1)
+        let (adapter, cache) = (self.adapter.as_deref(), Some(cache));
+        let hidden = self.transformer.hidden_unless_stopped(&row, adapter, cache, self.stop)?;
+        Ok(hidden.select(1, tokens.len() as i64 - 1))
     }
 }
 
@@ -141,23 +145,27 @@ impl<'a> Reader<'a> {
     }
 
     /// Scores of the token after all that was read, `tokens` last.
-    fn scores_after(&mut self, tokens: &[u32], speaker: &Speaker<'_>) -> Vec<f32> {
-        match self {
+    fn scores_after(
+        &mut self,
+        tokens: &[u32],
+        speaker: &Speaker<'_>,
+    ) -> Result<Vec<f32>, ModelError> {
+        Ok(match self {
             Reader::Decoder(decoder) if decoder.length() > 0 => {
                 let [token] = tokens else { unreachable!("after the prompt, one token at a time") };
                 decoder.step(*token)
             }
             Reader::Decoder(decoder) => {
                 let mut cache = Cache::new(&speaker.transformer, 1, tokens.len());
-                let state = speaker.read(tokens, &mut cache);
+                let state = speaker.read(tokens, &mut cache)?;
                 decoder.take(&cache);
                 decoder.scores(&floats(&state))
             }
             Reader::Device(cache) => {
-                let state = speaker.read(tokens, cache);
+                let state = speaker.read(tokens, cache)?;
                 floats(&speaker.transformer.scores(&state))
             }
-        }
+        })
     }
 }
 

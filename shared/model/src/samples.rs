@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use serde_json::json;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 use crate::adapter::{Adapter, AdapterKind, AdapterSpec};
 use crate::config::{Config, Projection};
-use crate::loss::floats;
+use crate::random::{normal, short_generator};
 use crate::transformer::Transformer;
 
 pub(crate) fn transformer() -> Transformer {
@@ -18,21 +18,30 @@ pub(crate) fn transformer() -> Transformer {
     });
     let config = Config::from_json(config.to_string().as_bytes(), Path::new("config.json"));
     let config = config.unwrap();
-    let random = |shape: &[usize]| {
+    let random = |(index, (name, shape)): (usize, (String, Vec<usize>))| {
         let sides: Vec<i64> = shape.iter().map(|&side| side as i64).collect();
-        let noise = Tensor::randn(sides.as_slice(), (Kind::Float, Device::Cpu));
-        if shape.len() == 1 { noise * 0.3 + 1.0 } else { noise / (shape[1] as f64).sqrt() }
+        let noise =
+            Tensor::from_slice(&noise(shape.iter().product(), index as u64)).view(&sides[..]);
+        match shape[..] {
+            [_, inputs] => (name, noise / (inputs as f64).sqrt()),
+            _ => (name, noise * 0.3 + 1.0),
+        }
     };
-    let tensors = config.tensors().into_iter().map(|(name, shape)| (name, random(&shape)));
-    let tensors = tensors.collect();
+    let tensors = config.tensors().into_iter().enumerate().map(random).collect();
     Transformer::from_tensors(config, tensors)
+}
+
+/// Normal numbers, the same each time: libtorch's own generator is shared by all tests that run at once.
+pub(crate) fn noise(count: usize, stream: u64) -> Vec<f32> {
+    let mut generator = short_generator(5, stream);
+    (0..count).map(|_| normal(&mut generator)).collect()
 }
 
 /// An adapter of rank 3 as in the middle of training.
 pub(crate) fn adapter(model: &Transformer, kind: AdapterKind, targets: &[Projection]) -> Adapter {
     let targets = targets.to_vec();
     let spec = AdapterSpec { kind, rank: 3, alpha: 4.0, targets, seed: [2; 32] };
-    let count = spec.parameter_count(&model.config) as i64;
-    let flat = Tensor::randn([count], (Kind::Float, Device::Cpu)) * 0.3;
-    Adapter::from_flat(&model.config, &spec, &floats(&flat)).unwrap()
+    let mut flat = noise(spec.parameter_count(&model.config), 1000);
+    flat.iter_mut().for_each(|value| *value *= 0.3);
+    Adapter::from_flat(&model.config, &spec, &flat).unwrap()
 }

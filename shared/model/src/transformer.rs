@@ -11,9 +11,11 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::ModelError;
 use crate::config::{Config, Llama3Scaling, Projection};
 use crate::device::Precision;
 use crate::multiply::{activations, product};
+use crate::stop::StopToken;
 
 /// A linear map: weight [outputs, inputs] and perhaps a bias [outputs].
 pub(crate) struct Linear {
@@ -177,20 +179,34 @@ impl Transformer {
         &self,
         tokens: &Tensor,
         adapter: Option<&[BlockAdapter]>,
-        mut cache: Option<&mut Cache>,
+        cache: Option<&mut Cache>,
     ) -> Tensor {
+        let nobodys = StopToken::new();
+        self.hidden_unless_stopped(tokens, adapter, cache, &nobodys)
+            .expect("nobody else has this token")
+    }
+
+    /// The same, which can be ended between two blocks.
+    pub(crate) fn hidden_unless_stopped(
+        &self,
+        tokens: &Tensor,
+        adapter: Option<&[BlockAdapter]>,
+        mut cache: Option<&mut Cache>,
+        stop: &StopToken,
+    ) -> Result<Tensor, ModelError> {
         let positions = tokens.size()[1];
         let start = cache.as_ref().map_or(0, |cache| cache.length);
         let rotation = self.rotation(start, positions);
         let mut state = self.embed(tokens);
         for layer in 0..self.depth() {
+            stop.check()?;
             let low_rank = adapter.map(|blocks| &blocks[layer]);
             state = self.block(layer, &state, &rotation, low_rank, cache.as_deref_mut());
         }
         if let Some(cache) = cache {
             cache.length += positions;
         }
-        self.final_norm(&state)
+        Ok(self.final_norm(&state))
     }
 
     /// Rotations of `count` positions from `start` on.

@@ -195,8 +195,7 @@ mod tests {
     use super::Heads;
     use crate::transformer::Rotation;
 
-    fn heads(blockwise: bool) -> Heads {
-        let angles = Tensor::rand([7, 1, 4], (Kind::Float, Device::Cpu));
+    fn heads(angles: &Tensor, blockwise: bool) -> Heads {
         let forth = Rotation::of(angles.cos(), angles.sin());
         let back = forth.inverse();
         Heads { positions: 7, heads: 6, key_heads: 2, width: 8, forth, back, blockwise }
@@ -205,11 +204,11 @@ mod tests {
     #[test]
     fn whole_shares_give_what_the_blockwise_kernel_gives() {
         let random = |columns: i64| Tensor::randn([3 * 7, columns], (Kind::Float, Device::Cpu));
+        let angles = Tensor::rand([7, 1, 4], (Kind::Float, Device::Cpu));
         let (query, key, value, gradient) = (random(48), random(16), random(16), random(48));
         let mut found = Vec::new();
         for blockwise in [true, false] {
-            tch::manual_seed(3);
-            let heads = heads(blockwise);
+            let heads = heads(&angles, blockwise);
             let (mixed, kept) = heads.forward(&query, &key, &value);
             let [query, key, value] = heads.backward(kept, &gradient);
             found.push([mixed, query, key, value]);
@@ -217,7 +216,7 @@ mod tests {
         for (left, right) in found[0].iter().zip(&found[1]) {
             assert_eq!(left.size(), right.size());
             let distance = (left - right).abs().max().double_value(&[]);
-            assert!(distance < 1e-5, "{distance}");
+            assert!(distance < 1e-4, "{distance}");
         }
     }
 }
