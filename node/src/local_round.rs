@@ -124,7 +124,8 @@ fn shuffled(mut ids: Vec<[u8; 32]>, round: Round) -> Vec<[u8; 32]> {
 
 /// A number that the round draws for a conversation.
 fn drawn_of(id: &[u8; 32], round: Round) -> u64 {
-    let (words, _) = keyed(id, round).as_bytes().as_chunks::<8>();
+    let hash = keyed(id, round);
+    let (words, _) = hash.as_bytes().as_chunks::<8>();
     u64::from_le_bytes(words[3])
 }
 
