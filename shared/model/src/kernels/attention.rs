@@ -6,7 +6,7 @@
 //! left out.
 
 use super::lanes::{LANES, Line, exponentials, kernel, load, padded, sum};
-use super::product::{multiply_tile, turned_tile};
+use super::product::{each_row, multiply_tile, turned_tile};
 
 /// Rows of a tile of scores.
 const TILE: usize = 6;
@@ -255,8 +255,8 @@ fn tile_times_columns(
     out: &mut [f32],
     out_stride: usize,
 ) {
-    let rows: [&[f32]; TILE] =
-        std::array::from_fn(|i| &left[(first + i.min(count - 1)) * stride..][..depth]);
+    let mut rows: [&[f32]; TILE] = [&[]; TILE];
+    each_row!(I < TILE => rows[I] = &left[(first + I.min(count - 1)) * stride..][..depth]);
     for (part, panel) in
         columns.chunks_exact(depth).take((first + count).div_ceil(LANES)).enumerate()
     {
@@ -277,8 +277,8 @@ fn tile_times_rows(
     count: usize,
     panel: &[Line],
 ) -> [[f32; LANES]; TILE] {
-    let rows: [&[f32]; TILE] =
-        std::array::from_fn(|i| &left[i.min(count - 1) * stride..][..panel.len()]);
+    let mut rows: [&[f32]; TILE] = [&[]; TILE];
+    each_row!(I < TILE => rows[I] = &left[I.min(count - 1) * stride..][..panel.len()]);
     let mut block = [[0.0; LANES]; TILE];
     multiply_tile::<TILE>(rows, panel, block.as_flattened_mut(), LANES, TILE);
     block

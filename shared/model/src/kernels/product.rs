@@ -14,6 +14,22 @@ const ROWS: usize = 96;
 const TILE_EIGHT: usize = 6;
 const TILE_SIXTEEN: usize = 12;
 
+/// The rows of a tile one after the other, written out: a loop over them would keep the sums in memory.
+macro_rules! each_row {
+    ($row:ident < $tile:ident => $body:expr) => {
+        each_row!(@ $row, $tile, $body; 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    (@ $row:ident, $tile:ident, $body:expr; $($number:literal)*) => {
+        $({
+            const $row: usize = $number;
+            if $row < $tile {
+                $body
+            }
+        })*
+    };
+}
+pub(super) use each_row;
+
 /// Lays out a matrix [depth, columns] in panels: line k of panel p holds columns 16 p … of row k; zeros where there
 /// are none. `at(k, column)` reads it.
 pub(crate) fn panels(depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> Vec<Line> {
@@ -50,21 +66,6 @@ kernel! {
     }
 }
 
-/// The rows of a tile one after the other, written out: a loop over them would keep the sums in memory.
-macro_rules! each_row {
-    ($row:ident < $tile:ident => $body:expr) => {
-        each_row!(@ $row, $tile, $body; 0 1 2 3 4 5 6 7 8 9 10 11)
-    };
-    (@ $row:ident, $tile:ident, $body:expr; $($number:literal)*) => {
-        $({
-            const $row: usize = $number;
-            if $row < $tile {
-                $body
-            }
-        })*
-    };
-}
-
 #[derive(Clone, Copy)]
 struct Shape {
     left_stride: usize,
@@ -89,16 +90,18 @@ fn blocks<const TILE: usize>(
                 let panel = &panel[part.clone()];
                 let add = add || start > 0;
                 for row in (first..last).step_by(TILE) {
-                    let left = std::array::from_fn(|i| {
-                        &left[(row + i).min(last - 1) * shape.left_stride + start..][..panel.len()]
+                    let mut rows: [&[f32]; TILE] = [&[]; TILE];
+                    each_row!(I < TILE => {
+                        let from = (row + I).min(last - 1) * shape.left_stride + start;
+                        rows[I] = &left[from..][..panel.len()];
                     });
                     let place = row * shape.out_stride + column * LANES;
                     let count = TILE.min(last - row);
                     let out = &mut out[place..];
                     if count == TILE {
-                        tile::<TILE>(left, panel, out, shape.out_stride, add, TILE);
+                        tile::<TILE>(rows, panel, out, shape.out_stride, add, TILE);
                     } else {
-                        tile::<TILE>(left, panel, out, shape.out_stride, add, count);
+                        tile::<TILE>(rows, panel, out, shape.out_stride, add, count);
                     }
                 }
             }
@@ -122,7 +125,8 @@ fn tile<const TILE: usize>(
             sums[I] = load(&out[I * stride..]);
         });
     }
-    let left = left.map(|row| &row[..panel.len()]);
+    let mut left = left;
+    each_row!(I < TILE => left[I] = &left[I][..panel.len()]);
     for (k, line) in panel.iter().enumerate() {
         each_row!(I < TILE => sums[I] = times(left[I][k], line, sums[I]));
     }
