@@ -58,7 +58,9 @@ enum Understood {
     #[command(flatten)]
     Here(Command),
     #[command(external_subcommand)]
-    Elsewhere(Vec<OsString>),
+    Elsewhere(
+        #[expect(dead_code, reason = "the sibling reads the command line itself")] Vec<OsString>,
+    ),
 }
 
 /// Runs this process's command line. Whatever is not a command of this crate (one that needs the model, a request for

@@ -30,12 +30,7 @@ pub(crate) fn product_back(gradient: &Tensor, weight: &Tensor, sum: Option<Tenso
             Some(sum) => sum + product,
         };
     }
-    slices(weight)
-        .fold(sum, |sum, (start, count)| {
-            let wide = weight.narrow(0, start, count).to_kind(kind);
-            Some(added(sum, &gradient.narrow(1, start, count), &wide))
-        })
-        .expect("a weight has at least one row")
+    widened_back(gradient, weight, sum)
 }
 
 fn added(sum: Option<Tensor>, gradient: &Tensor, weight: &Tensor) -> Tensor {
