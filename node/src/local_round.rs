@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn of_a_long_conversation_no_more_is_looked_at_than_the_plan_can_use() {
         let message = |number: usize| {
-            let role = if number % 2 == 0 { Role::Me } else { Role::Assistant };
+            let role = if number.is_multiple_of(2) { Role::Me } else { Role::Assistant };
             Message { role, text: format!("number {number}, a@example.org {}", "x".repeat(80)) }
         };
         let long = |count| {

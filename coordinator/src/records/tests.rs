@@ -164,7 +164,7 @@ fn who_has_spoilt_rounds_is_kept_and_what_is_not_understood_is_forgotten() {
     assert_eq!(saved.conduct, Conduct::default());
     records.persist(&Record::Conduct(Box::new(conduct.clone()))).unwrap();
     drop(records);
-    let (mut records, saved) = made.open();
+    let (records, saved) = made.open();
     assert_eq!(saved.conduct, conduct);
     records.conduct.write(&[99; 40]).unwrap();
     drop(records);

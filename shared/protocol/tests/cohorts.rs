@@ -19,6 +19,9 @@ use wire::{
     Survivors, SurvivorsHash, ToCoordinator, ToNode,
 };
 
+/// What somebody changes in a message.
+type Change<T> = fn(&mut T);
+
 /// Nodes in order of their ids, so that a node's number is its place.
 struct Room {
     keys: Vec<SigningKey>,
@@ -221,7 +224,7 @@ fn a_roster_that_its_owner_does_not_allow_gets_no_shares() {
 /// Whatever the members themselves signed: a roster is of this task, round and plan, in order, nobody twice.
 #[test]
 fn a_roster_of_other_terms_or_in_another_order_is_refused() {
-    let wrong: [(fn(&mut Roster), Rejection); 5] = [
+    let wrong: [(Change<Roster>, Rejection); 5] = [
         (|roster| roster.task.0[0] ^= 1, Rejection::OtherTask),
         (|roster| roster.round.0 += 1, Rejection::OtherRound),
         (|roster| roster.plan.0[0] ^= 1, Rejection::OtherTerms),
@@ -360,7 +363,7 @@ fn fewer_than_t_signatures_on_one_r2_open_nothing() {
 #[test]
 fn only_a_sound_list_of_survivors_is_agreed_to() {
     let r2 = MemberSet::first(5);
-    let wrong: [(fn(&mut Survivors), Rejection); 5] = [
+    let wrong: [(Change<Survivors>, Rejection); 5] = [
         (|survivors| survivors.members = MemberSet::first(4), Rejection::TooFew),
         (|survivors| survivors.members = MemberSet::first(6), Rejection::Members),
         (|survivors| survivors.closed.0[0] ^= 1, Rejection::OtherTerms),

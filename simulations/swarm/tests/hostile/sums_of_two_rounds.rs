@@ -228,10 +228,14 @@ fn a_sum_does_not_count_in_a_second_version() {
 
 /// The next header, made to name the first version's sum and the state that it gives a second time.
 fn once_more(old: &RoundResult, next: &RoundResult) -> RoundResult {
-    let (evidence, coordinator) = (old.record.clone().unwrap(), genesis().coordinator);
-    let plan = evidence.plan.check(coordinator).unwrap();
-    let survivors = evidence.survivors.check(coordinator).unwrap().members.len();
-    let step = |state| version::next_state(state, &plan, survivors, &evidence.sum).unwrap();
+    let (evidence, coordinator) =
+        (old.record.clone().expect("a result carries its record"), genesis().coordinator);
+    let plan = evidence.plan.check(coordinator).expect("the coordinator signed its plan");
+    let survivors = evidence.survivors.check(coordinator).expect("and its survivors").members.len();
+    let step = |state| {
+        version::next_state(state, &plan, survivors, &evidence.sum)
+            .expect("the sum makes a version")
+    };
     let twice = step(&step(&initial_state())).hash();
     let header = by_coordinator(&next.header, |header: &mut Header| {
         if let Outcome::Issued { record, state, .. } = &mut header.outcome {
