@@ -62,7 +62,7 @@ fn idle_nodes_cost_a_few_steps_each_and_no_signatures() {
     let (few, many) = (work(200), work(2_000));
     eprintln!("steps and verifications a node and round: {few:?} of 200, {many:?} of 2,000");
     assert!(many.0 <= few.0, "a node takes {few:?} among 200 and {many:?} among 2,000");
-    assert!(many.0 < 8.0 && many.1 < 2.0, "{many:?}");
+    assert!(many.0 < 10.0 && many.1 < 2.0, "{many:?}");
 }
 
 /// A roster of 64 was full long before its window closed, and waited for the nodes that it had no place
