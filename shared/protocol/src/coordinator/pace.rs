@@ -150,9 +150,13 @@ mod tests {
         assert!((300..=700).contains(&settled), "{settled} ms for a training of 600 ms");
         assert!(late > 0, "it is never tried whether less would do");
         // Whatever happens, it stays near what the operator has set.
-        (0..40).for_each(|_| drop(train(&mut pace, 1)));
+        for _ in 0..40 {
+            train(&mut pace, 1);
+        }
         assert_eq!(pace.windows().train_ms, 250);
-        (0..40).for_each(|_| drop(train(&mut pace, 60_000)));
+        for _ in 0..40 {
+            train(&mut pace, 60_000);
+        }
         assert_eq!(pace.windows().train_ms, 3000);
         (0..50).for_each(|_| pace.incomplete(Phase::Train));
         assert_eq!(pace.windows().train_ms, 3000);
