@@ -10,12 +10,17 @@ use crate::commands::{estimate, init, invite, remove, rollback, run, status, ver
 /// Runs a swarm: recruits nodes, runs rounds, issues global versions that are never worse.
 ///
 /// A first swarm: write a `coordinator.toml` (the repository's `configs/coordinator.toml` explains
-/// every key), then `init`, `invite` one node after the other, `run`.
+/// every key), then `init`, `run`, and while it runs `invite` for each node.
 #[derive(Parser)]
-#[command(name = "murmur-coordinator", version = program::VERSION, propagate_version = true)]
+#[command(
+    name = "murmur-coordinator",
+    version = program::VERSION,
+    propagate_version = true,
+    after_help = program::EXIT_CODES
+)]
 pub struct Arguments {
     /// The coordinator's private folder [default: ~/.murmuration/coordinator]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", display_order = 990, help_heading = program::COMMON)]
     folder: Option<PathBuf>,
     #[command(flatten)]
     log: LogOptions,

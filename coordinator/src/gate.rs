@@ -76,7 +76,7 @@ pub fn read_conversations(file: &Path) -> anyhow::Result<Vec<Conversation>> {
                 Ok(())
             })
         })
-        .with_context(|| format!("the gate's conversations in {}", file.display()))?;
+        .map_err(|error| unowned(error, file))?;
     let skipped: u64 = report.skipped.values().map(|skipped| skipped.count).sum();
     if skipped > 0 {
         tracing::warn!(skipped, file = %file.display(), "parts of the gate's file were not read");
@@ -85,6 +85,18 @@ pub fn read_conversations(file: &Path) -> anyhow::Result<Vec<Conversation>> {
         bail!("{} holds no conversation: give the gate at least one", file.display());
     }
     Ok(conversations)
+}
+
+/// A gate belongs to nobody, so that nobody can be asked who "me" is.
+fn unowned(error: ImportError, file: &Path) -> anyhow::Error {
+    let file = file.display();
+    match error {
+        ImportError::WhoIsMe { .. } => anyhow::anyhow!(
+            "{file} is somebody's own chat: give the gate public conversations, such as OpenAI messages JSONL"
+        ),
+        error => anyhow::Error::new(error)
+            .context(format!("the gate's conversations in {file} cannot be used")),
+    }
 }
 
 /// NaN is the largest loss, too.

@@ -23,12 +23,15 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use ed25519_dalek::SigningKey;
+use program::UsageError;
 use protocol::coordinator::coordinator_id;
 use serde::{Deserialize, Serialize};
 use store::keyfile;
 use wire::{Genesis, NodeId, TaskId};
 
-use crate::{config::CoordinatorConfig, gate, gate::Gate, language, members::Members};
+use crate::{
+    check::in_file, config::CoordinatorConfig, gate, gate::Gate, language, members::Members,
+};
 
 /// A coordinator's folder that `init` has made.
 pub struct Home {
@@ -168,12 +171,14 @@ impl Home {
 
     /// Name and adapter are the task itself: a changed configuration would silently not hold.
     fn check(&self) -> anyhow::Result<()> {
-        let adapter = crate::terms::adapter(&self.config.adapter, self.genesis.adapter.seed)?;
+        let adapter = crate::terms::adapter(&self.config.adapter, self.genesis.adapter.seed);
+        let adapter = in_file(&self.join(CONFIG), adapter)?;
         if adapter != self.genesis.adapter || self.config.task.name != self.genesis.name {
-            bail!(
+            return Err(UsageError(format!(
                 "{} has another [task] or [adapter] than the task was made with: change it back, or make a new task with `init` in another folder",
                 self.join(CONFIG).display()
-            );
+            ))
+            .into());
         }
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! [`home`] (the folder on disk), [`records`] (what survives a restart), [`members`] and
 //! [`invites`], [`gate`], [`run`] (the event loop), then one file per command.
 
+pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -13,7 +13,12 @@ pub use device::cli::WITH_MODEL;
 ///
 /// A first swarm: `init`, `import` your chats, `join` with an invite, `run`.
 #[derive(Parser)]
-#[command(name = "murmur-node", version = program::VERSION, propagate_version = true)]
+#[command(
+    name = "murmur-node",
+    version = program::VERSION,
+    propagate_version = true,
+    after_help = program::EXIT_CODES
+)]
 pub struct Arguments {
     #[command(flatten)]
     common: Common,

@@ -15,7 +15,12 @@ use program::{Exit, Output};
 
 /// Simulates swarms on this machine, and makes the small base model that the project ships.
 #[derive(Parser)]
-#[command(name = "murmur-simulate", version = program::VERSION, propagate_version = true)]
+#[command(
+    name = "murmur-simulate",
+    version = program::VERSION,
+    propagate_version = true,
+    after_help = program::EXIT_CODES
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use learning::pretrain::Pretrain;
-use program::{Exit, Output, Progress, Unit};
+use program::{Exit, Output, Progress, Unit, UsageError};
 use serde_json::json;
 
 /// Pre-trains a base model of about 3 million parameters. Of the given files only freely licensed
@@ -14,26 +14,36 @@ pub struct Options {
     /// Data sets: JSON lines, decompressed
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// The model folder to write
-    #[arg(long, default_value = "models/seedling")]
+    /// The model folder to write; one that holds a model is refused
+    #[arg(long, value_name = "FOLDER")]
     folder: PathBuf,
     /// A model folder to go on from, with its tokenizer, at half the step size
     #[arg(long, value_name = "FOLDER")]
     from: Option<PathBuf>,
     /// Passes over the training tokens
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, value_name = "N", default_value_t = 4.0)]
     epochs: f64,
     /// Most threads
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2)]
     threads: usize,
     /// Decides everything that is random
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }
 
 /// Runs the command.
+///
+/// # Errors
+/// If the folder holds a model, or a file cannot be read as texts.
 pub fn run(options: Options, output: Output) -> anyhow::Result<Exit> {
     let Options { files, folder, from, epochs, threads, seed } = options;
+    if folder.join("model.safetensors").exists() {
+        return Err(UsageError(format!(
+            "{} holds a model already, and swarms name theirs by its hash: write to another --folder",
+            folder.display()
+        ))
+        .into());
+    }
     let pretrain = Pretrain { files, folder: folder.clone(), from, epochs, threads, seed };
     let stop = learning::StopToken::new();
     let mut bar: Option<Progress> = None;

@@ -120,7 +120,7 @@ impl Swarm {
     pub fn redial_soon(&self, number: usize) {
         let file = self.node_folder(number).join("node.toml");
         let config = fs::read_to_string(&file).unwrap();
-        let sooner = config.replace("redial_max_ms = 60000", "redial_max_ms = 500");
+        let sooner = config.replace("# redial_max_ms = 60000", "redial_max_ms = 500");
         assert_ne!(config, sooner, "the longest pause is written otherwise");
         fs::write(&file, sooner).unwrap();
     }

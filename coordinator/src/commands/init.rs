@@ -17,6 +17,7 @@ use version::State;
 use wire::{Genesis, ModelHash};
 
 use crate::{
+    check::{self, in_file},
     config::CoordinatorConfig,
     gate::{self, Gate},
     home::{Home, KEY, Setup},
@@ -59,7 +60,7 @@ struct Checked {
 /// use already.
 pub fn run(folder: &Path, options: &Options, output: Output) -> anyhow::Result<Exit> {
     check_free(folder)?;
-    let mut checked = check(options)?;
+    let mut checked = checked(options)?;
     let lock = Folder::open(folder)?;
     let key = SigningKey::from_bytes(&*keyfile::create_key(&lock.join(KEY))?);
     checked.genesis.coordinator = coordinator_id(&key);
@@ -80,7 +81,7 @@ pub fn run(folder: &Path, options: &Options, output: Output) -> anyhow::Result<E
 fn told(folder: &Path, checked: &Checked, loss: f64) -> String {
     let genesis = &checked.genesis;
     format!(
-        "Task \"{}\" is ready in {}.\n  task         {}\n  parameters   {}\n  version 0    loss {loss:.4} on {}\n  a round      costs each contributor ρ = {:.6}\n\nNext: `murmur-coordinator invite` for each node, then `murmur-coordinator run`.\nKeep a copy of {KEY}: without it nobody can ever issue another version.",
+        "Task \"{}\" is ready in {}.\n  task         {}\n  parameters   {}\n  version 0    loss {loss:.4} on {}\n  a round      costs each contributor ρ = {:.6}\n\nNext: `murmur-coordinator run`, and while it runs `murmur-coordinator invite` for each node.\nKeep a copy of {KEY}: without it nobody can ever issue another version.",
         genesis.name,
         folder.display(),
         genesis.task(),
@@ -108,15 +109,18 @@ fn check_free(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check(options: &Options) -> anyhow::Result<Checked> {
+fn checked(options: &Options) -> anyhow::Result<Checked> {
     let config: CoordinatorConfig = program::load_toml(&options.config)?;
     let config_text = fs::read_to_string(&options.config)?;
-    let model = LanguageModel::load(&options.model, Device::Cpu).context("--model")?;
-    check_sequence(&config, &model)?;
-    let (genesis, initial) = genesis(&config, &model)?;
+    in_file(&options.config, check::check(&config))?;
+    let model = LanguageModel::load(&options.model, Device::Cpu)
+        .context("the base model (--model) cannot be used")?;
+    in_file(&options.config, check_sequence(&config, &model))?;
+    let (genesis, initial) = in_file(&options.config, genesis(&config, &model))?;
     // The real key is drawn once all is well; the cost does not depend on it.
     let rehearsal = Genesis { coordinator: coordinator_id(&rehearsal_key()), ..genesis.clone() };
-    let rho = terms::rehearse(&config, &rehearsal, &rehearsal_key(), initial.clone())?;
+    let rehearsed = terms::rehearse(&config, &rehearsal, &rehearsal_key(), initial.clone());
+    let rho = in_file(&options.config, rehearsed)?;
     let conversations = gate::read_conversations(&options.gate)?;
     let gate_data = fs::read(&options.gate)
         .with_context(|| format!("cannot read {}", options.gate.display()))?;

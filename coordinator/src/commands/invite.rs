@@ -2,7 +2,6 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::bail;
 use program::{Exit, Output, UsageError};
 use wire::Invite;
 
@@ -62,14 +61,10 @@ fn addresses(home: &Home, given: &[String]) -> anyhow::Result<Vec<String>> {
         (true, true) => listening(home),
     };
     if addresses.is_empty() {
-        return Err(UsageError("no address is known under which nodes reach this coordinator: give --address host:port, or set `announce` under [network] in coordinator.toml".into()).into());
+        return Err(UsageError("no address is known under which nodes reach this coordinator: `run` first, and invite while it runs; or give --address host:port, or set `announce` under [network] in coordinator.toml".into()).into());
     }
     for address in &addresses {
-        if !(address.starts_with('/') || address.contains(':')) {
-            bail!(
-                "\"{address}\" is not an address: write host:port, such as 203.0.113.5:4001, or a multiaddress"
-            );
-        }
+        network::check_address(address).map_err(|error| UsageError(error.to_string()))?;
     }
     Ok(addresses)
 }

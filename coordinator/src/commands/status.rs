@@ -30,7 +30,7 @@ fn told(home: &Home, running: bool, status: Option<&Status>) -> String {
     let name = &home.genesis.name;
     let Some(status) = status else {
         return format!(
-            "\"{name}\" has not run yet: `murmur-coordinator invite`, then `murmur-coordinator run`."
+            "\"{name}\" has not run yet: `murmur-coordinator run`, and while it runs `murmur-coordinator invite`."
         );
     };
     let mut lines = vec![format!("swarm      \"{name}\" (task {})", home.task().short())];

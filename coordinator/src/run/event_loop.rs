@@ -25,7 +25,8 @@ use super::{
     answer, gossip::validator, judge::Judge, outbox::Outboxes, perform::Performer, tell::Teller,
 };
 use crate::{
-    home::Home,
+    check::{check, in_file},
+    home::{CONFIG, Home},
     invites::{Admission, Invites},
     members::Members,
     records::{Records, Saved},
@@ -98,8 +99,10 @@ impl Running {
         let key = home.key()?;
         let (records, saved) = Records::open(&home)?;
         let Saved { chain, state, round, heads, conduct } = saved;
+        let file = home.join(CONFIG);
+        in_file(&file, check(&home.config))?;
+        in_file(&file, terms::rehearse(&home.config, &home.genesis, &key, state.clone()))?;
         let settings = terms::settings(&home.config, home.genesis.dimension)?;
-        terms::rehearse(&home.config, &home.genesis, &key, state.clone())?;
         let gate = home.gate(options.model.as_deref())?;
         let (members, invites) = (home.members()?, Invites::open(&home.join("invites"))?);
         fs::create_dir_all(home.join(REMOVALS)).context("cannot create the folder of removals")?;

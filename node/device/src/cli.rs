@@ -13,8 +13,8 @@ pub const WITH_MODEL: &str = "murmur-node-model";
 /// What every command of `murmur-node` takes.
 #[derive(Args)]
 pub struct Common {
-    /// The node's private folder
-    #[arg(long, global = true, value_name = "DIR")]
+    /// The node's private folder [default: ~/.murmuration/node]
+    #[arg(long, global = true, value_name = "DIR", display_order = 990, help_heading = program::COMMON)]
     folder: Option<PathBuf>,
     #[command(flatten)]
     log: LogOptions,
@@ -33,10 +33,10 @@ pub enum Command {
     /// Save or restore the keys; without them, what the folder holds is lost
     #[command(subcommand)]
     Keys(keys::Options),
-    /// Take part in no new round until `run` is told to resume
+    /// Take part in no new round until the next `run`, which resumes
     Pause,
     /// Leave the swarm; the ledger stays
-    Leave,
+    Leave(membership::LeaveOptions),
     /// What has been spent of the privacy budget, and what that means
     Budget,
     /// What the node is doing and waiting for
@@ -117,7 +117,7 @@ impl Command {
             Self::Conversations(options) => conversations::run(&folder, options, output),
             Self::Keys(options) => keys::run(&folder, options, output),
             Self::Pause => membership::pause(&folder, output),
-            Self::Leave => membership::leave(&folder, output),
+            Self::Leave(options) => membership::leave(&folder, &options, output),
             Self::Budget => budget::run(&folder, output),
             Self::Status => status::run(&folder, output),
         }

@@ -1,8 +1,9 @@
 //! `node.toml`: the owner's choices. Every key is documented in `configs/node.toml`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use protocol::Choices;
+use anyhow::Context as _;
+use protocol::{Choices, Preset};
 use serde::{Deserialize, Serialize};
 
 /// A node's configuration.
@@ -68,10 +69,35 @@ pub struct NetworkConfig {
     pub limits: network::Limits,
 }
 
+/// The page that explains every key.
+const EXPLAINED: &str = include_str!("../../../configs/node.toml");
+
+/// The file that `init` writes: the owner's two decisions, and every other key explained in a comment that shows its
+/// default, so that what nobody has decided follows the program.
+///
+/// # Errors
+/// If the model's path is not UTF-8 text, as TOML is.
+pub fn first_text(model: &Path, policy: Preset) -> anyhow::Result<String> {
+    let folder = model.to_str().with_context(|| {
+        format!("{} is not UTF-8 text, as node.toml is: rename the folder", model.display())
+    })?;
+    let folder = toml::Value::from(folder);
+    let lines = EXPLAINED.lines().map(|line| {
+        if line.starts_with("folder = ") {
+            format!("folder = {folder}\n")
+        } else if line.starts_with("policy = ") {
+            format!("policy = \"{policy}\"\n")
+        } else if line.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            format!("# {line}\n")
+        } else {
+            format!("{line}\n")
+        }
+    });
+    Ok(lines.collect())
+}
+
 #[cfg(test)]
 mod tests {
-    use protocol::Preset;
-
     use super::*;
 
     #[test]
@@ -87,6 +113,25 @@ mod tests {
         assert!(error.contains("strict (ε ≤ 2)"), "{error}");
         let misspelt = "[privacy]\npolicy = \"none\"\n[privacy.limits]\nclipmax = 1.0";
         assert!(with(misspelt).unwrap_err().to_string().contains("clipmax"));
+    }
+
+    #[test]
+    fn init_decides_two_things_and_explains_the_others() {
+        for policy in [Preset::Strict, Preset::Default, Preset::Research, Preset::None] {
+            let folder = PathBuf::from("/models/a \"quoted\" one");
+            let text = first_text(&folder, policy).unwrap();
+            let expected = NodeConfig {
+                model: ModelConfig { folder },
+                privacy: Choices::preset(policy),
+                training: TrainingConfig::default(),
+                conversations: ConversationsConfig::default(),
+                network: NetworkConfig::default(),
+            };
+            assert_eq!(toml::from_str::<NodeConfig>(&text).unwrap(), expected);
+            for explained in ["# threads = ", "# own_noise_min = ", "# redial_max_ms = "] {
+                assert!(text.contains(explained), "{explained} is not in\n{text}");
+            }
+        }
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Home {
             (Some(task), true) => Ok(task),
             (None, _) => bail!("this node has joined no swarm: `murmur-node join <invite>`"),
             (Some(_), false) => {
-                bail!("this node has joined several swarms: `murmur-node leave` all but one")
+                bail!("this node has joined several swarms: `murmur-node leave NAME` all but one")
             }
         }
     }

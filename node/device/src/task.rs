@@ -24,6 +24,8 @@ pub struct Joined {
 
 const JOINED_LIMIT: usize = 1 << 16;
 const JOURNAL_LIMIT: usize = 1 << 24;
+/// How often the chain is read beside a node that may be changing it.
+const READS: u32 = 3;
 
 /// The folder of one task.
 pub struct Task {
@@ -114,9 +116,37 @@ impl Task {
             states: Arc::new(Contents::open(&self.path.join("states"))?),
             forks: self.path.join("forks"),
         };
-        let (state, journal) = (files.state(&chain)?, files.journal()?);
+        let (state, journal) = (newest_state(&files.states, &chain)?, files.journal()?);
         let saved = Saved { state, journal, memory: self.memory()?, chain };
         Ok((files, saved))
+    }
+
+    /// The chain and the newest state, only read: a running node may be writing them, so that nothing torn is cut.
+    ///
+    /// # Errors
+    /// If one is damaged.
+    pub fn newest(&self) -> anyhow::Result<(Chain, Option<State>)> {
+        let states = Contents::open(&self.path.join("states"))?;
+        let mut attempts = 0;
+        loop {
+            let genesis = self.joined.genesis.clone();
+            let (_, chain, _) = ChainFile::open(&self.path.join("chain"), genesis)?;
+            let state = newest_state(&states, &chain)?;
+            attempts += 1;
+            // A running node may have replaced the state between the two: then the chain is longer by now.
+            if state.is_some() || states.list()?.is_empty() || attempts == READS {
+                return Ok((chain, state));
+            }
+        }
+    }
+
+    /// Keeps where the coordinator is now, as a newer invite says it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn move_to(&mut self, addresses: Vec<String>) -> anyhow::Result<()> {
+        self.joined.addresses = addresses;
+        Ok(Snapshot::open(&self.path.join("task"))?.write(&wire::encode(&self.joined))?)
     }
 
     /// What the node remembers of earlier rounds; none before the first.
@@ -192,26 +222,26 @@ impl TaskFiles {
         self.states.clone()
     }
 
-    /// Of the chain's versions the newest whose state is among those kept.
-    fn state(&self, chain: &Chain) -> anyhow::Result<Option<State>> {
-        let mut newest = None;
-        for content in self.states.list()? {
-            let Some(bytes) = self.states.get(content)? else { continue };
-            let Ok(state) = State::decode(&bytes) else { continue };
-            let Some(place) = chain.place_of(state.hash()) else { continue };
-            if newest.as_ref().is_none_or(|(known, _)| *known < place) {
-                newest = Some((place, state));
-            }
-        }
-        Ok(newest.map(|(_, state)| state))
-    }
-
     fn journal(&self) -> anyhow::Result<Option<Journal>> {
         let Some(bytes) = self.journal.read()? else { return Ok(None) };
         wire::decode(&bytes, JOURNAL_LIMIT)
             .map(Some)
             .context("the present round's file is damaged: move `round` away to stay out of it")
     }
+}
+
+/// Of the chain's versions the newest whose state is among those kept.
+fn newest_state(states: &Contents, chain: &Chain) -> anyhow::Result<Option<State>> {
+    let mut newest = None;
+    for content in states.list()? {
+        let Some(bytes) = states.get(content)? else { continue };
+        let Ok(state) = State::decode(&bytes) else { continue };
+        let Some(place) = chain.place_of(state.hash()) else { continue };
+        if newest.as_ref().is_none_or(|(known, _)| *known < place) {
+            newest = Some((place, state));
+        }
+    }
+    Ok(newest.map(|(_, state)| state))
 }
 
 /// Keeps a header of another history under its hash; the one that it contradicts is in the chain.
@@ -251,6 +281,31 @@ mod tests {
             dimension: 2,
             initial: State::initial(vec![0.0; 2]).hash(),
         }
+    }
+
+    #[test]
+    fn reading_beside_a_running_node_cuts_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let joined = Joined { genesis: genesis(), addresses: Vec::new() };
+        let mut task = Task::create(folder.path(), joined).unwrap();
+        let (files, _) = task.files().unwrap();
+        let initial = State::initial(vec![0.0; 2]);
+        files.states.put(&initial.encode()).unwrap();
+        drop(files);
+        // Half of a header, as a reader may find it while the node appends.
+        let chain = task.path().join("chain");
+        let mut bytes = std::fs::read(&chain).unwrap();
+        bytes.extend_from_slice(&[7; 5]);
+        std::fs::write(&chain, &bytes).unwrap();
+        let (_, state) = task.newest().unwrap();
+        assert_eq!(state.map(|state| state.hash()), Some(initial.hash()));
+        assert_eq!(
+            std::fs::read(&chain).unwrap(),
+            bytes,
+            "the half header is the node's to finish"
+        );
+        task.move_to(vec!["/ip4/127.0.0.1/tcp/7".into()]).unwrap();
+        assert_eq!(Task::open(task.path()).unwrap().joined, task.joined);
     }
 
     #[test]

@@ -9,12 +9,12 @@ use std::{
 
 use chatlogs::{Conversation, Format, Message, Role};
 use model::{Adapter, Device, GenerationRecipe, LanguageModel, Resources, StopToken};
-use program::{Exit, Output, Paint, note, paint};
+use program::{Exit, Output, Paint, UsageError, note, paint};
 
 use crate::{home::Home, language};
 
 /// Talk to the assistant. Nothing leaves this device, and nothing of it is trained on unless
-/// `--train` says so.
+/// `--train` says so. With --json each answer is one JSON object; in a conversation, on one line.
 #[derive(clap::Args)]
 pub struct Options {
     /// Say one thing and print the answer, instead of a conversation
@@ -24,17 +24,29 @@ pub struct Options {
     #[arg(long)]
     train: bool,
     /// 0 always takes the most likely word
-    #[arg(long, default_value_t = 0.8)]
+    #[arg(long, value_name = "T", default_value_t = 0.8, allow_negative_numbers = true, value_parser = temperature)]
     temperature: f64,
     /// Draw from the likeliest words that together have this probability
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, value_name = "P", default_value_t = 0.9, allow_negative_numbers = true, value_parser = part)]
     top_p: f64,
     /// Most tokens of an answer
-    #[arg(long, default_value_t = 120)]
-    tokens: usize,
-    /// Decides what is drawn
-    #[arg(long)]
+    #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
+    tokens: u32,
+    /// Decides what is drawn [default: the clock]
+    #[arg(long, value_name = "N")]
     seed: Option<u64>,
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "give a number, 0 or more".to_owned())?;
+    let good = number.is_finite() && number >= 0.0;
+    good.then_some(number).ok_or_else(|| "give a number, 0 or more".into())
+}
+
+fn part(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "give a number above 0, at most 1".to_owned())?;
+    let good = number > 0.0 && number <= 1.0;
+    good.then_some(number).ok_or_else(|| "give a number above 0, at most 1".into())
 }
 
 /// Runs the command.
@@ -44,7 +56,16 @@ pub struct Options {
 pub fn run(folder: &Path, options: Options, output: Output) -> anyhow::Result<Exit> {
     let home = Home::open(folder)?;
     let model = LanguageModel::load(&home.config.model.folder, Device::Cpu)?;
-    let adapter = newest_adapter(&home, &model)?;
+    let positions = model.config().maximum_positions;
+    if options.tokens as usize >= positions {
+        return Err(UsageError(format!(
+            "--tokens {} leaves no room for what you say: this model holds {positions} tokens in all",
+            options.tokens
+        ))
+        .into());
+    }
+    let (adapter, who) = newest_adapter(&home, &model)?;
+    note(format!("This is {who}."));
     let mut talk = Talk {
         model: &model,
         adapter: adapter.as_ref(),
@@ -58,7 +79,7 @@ pub fn run(folder: &Path, options: Options, output: Output) -> anyhow::Result<Ex
         output.answer(&serde_json::json!({ "answer": answer }), |_| answer.clone())?;
     } else {
         note("Talk to the assistant; an empty line or Ctrl-D ends.");
-        converse(&mut talk)?;
+        converse(&mut talk, output)?;
     }
     if (options.train || home.config.conversations.train_on_chat) && !talk.said.is_empty() {
         keep(&home, talk.said)?;
@@ -88,7 +109,7 @@ impl Talk<'_> {
         let recipe = GenerationRecipe {
             temperature: self.options.temperature,
             top_p: self.options.top_p,
-            maximum_tokens: self.options.tokens,
+            maximum_tokens: self.options.tokens as usize,
             seed: self.seed.wrapping_add(self.said.len() as u64),
         };
         let prompt = self.prompt()?;
@@ -105,7 +126,8 @@ impl Talk<'_> {
 
     /// As much of the conversation's end as leaves room for an answer.
     fn prompt(&self) -> anyhow::Result<Vec<u32>> {
-        let room = self.model.config().maximum_positions.saturating_sub(self.options.tokens);
+        let positions = self.model.config().maximum_positions;
+        let room = positions.saturating_sub(self.options.tokens as usize);
         let turns: Vec<(&str, &str)> =
             self.said.iter().map(|message| (message.role.name(), message.text.as_str())).collect();
         for start in 0..turns.len() {
@@ -114,17 +136,30 @@ impl Talk<'_> {
                 return Ok(prompt);
             }
         }
-        anyhow::bail!("that is too long for this model: say it in fewer words")
+        anyhow::bail!(
+            "that is too long for this model, which holds {positions} tokens, {} of them kept for its answer: say it in fewer words, or lower --tokens",
+            self.options.tokens
+        )
     }
 }
 
-fn converse(talk: &mut Talk<'_>) -> anyhow::Result<()> {
-    let mut lines = std::io::stdin().lock().lines();
+fn converse(talk: &mut Talk<'_>, output: Output) -> anyhow::Result<()> {
+    let mut heard = std::io::stdin().lock();
     loop {
         eprint!("{} ", paint(Paint::Bold, "you>"));
-        let Some(line) = lines.next().transpose()? else { return Ok(()) };
+        let mut line = Vec::new();
+        if heard.read_until(b'\n', &mut line)? == 0 {
+            eprintln!();
+            return Ok(());
+        }
+        let line = String::from_utf8_lossy(&line);
         if line.trim().is_empty() {
             return Ok(());
+        }
+        if output.is_json() {
+            let answer = talk.answer(line.trim(), &mut |_| {})?;
+            output.line(&serde_json::json!({ "answer": answer }))?;
+            continue;
         }
         let mut out = std::io::stdout();
         talk.answer(line.trim(), &mut |piece| {
@@ -134,12 +169,25 @@ fn converse(talk: &mut Talk<'_>) -> anyhow::Result<()> {
     }
 }
 
-/// The adapter of the newest verified version, if the node has joined a swarm and has one.
-pub fn newest_adapter(home: &Home, model: &LanguageModel) -> anyhow::Result<Option<Adapter>> {
-    let Ok(task) = home.task() else { return Ok(None) };
-    let (_, saved) = task.files()?;
+/// The adapter of the newest verified version, if the node has joined a swarm and has one; and who it is, in words.
+///
+/// # Errors
+/// If the node has joined several swarms, or what it keeps of one is damaged.
+fn newest_adapter(home: &Home, model: &LanguageModel) -> anyhow::Result<(Option<Adapter>, String)> {
+    if home.tasks()?.is_empty() {
+        return Ok((None, "the base model: this node has joined no swarm".into()));
+    }
+    let task = home.task()?;
+    let (chain, state) = task.newest()?;
     let genesis = &task.joined.genesis;
-    saved.state.map(|state| language::adapter(model, genesis, state.parameters())).transpose()
+    let Some(state) = state else {
+        return Ok((
+            None,
+            format!("the base model: no version of \"{}\" is here yet", genesis.name),
+        ));
+    };
+    let adapter = language::adapter(model, genesis, state.parameters())?;
+    Ok((Some(adapter), format!("version {} of \"{}\"", chain.version(), genesis.name)))
 }
 
 fn keep(home: &Home, said: Vec<Message>) -> anyhow::Result<()> {
@@ -156,4 +204,21 @@ fn keep(home: &Home, said: Vec<Message>) -> anyhow::Result<()> {
 fn clock() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_drawn_with_is_a_wrong_command_line() {
+        assert_eq!(temperature("0"), Ok(0.0));
+        for wrong in ["-1", "NaN", "inf", "hot"] {
+            assert!(temperature(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(part("1"), Ok(1.0));
+        for wrong in ["0", "-0.5", "1.1", "NaN", "all"] {
+            assert!(part(wrong).is_err(), "{wrong}");
+        }
+    }
 }

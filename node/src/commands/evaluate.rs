@@ -28,14 +28,14 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     me: Option<String>,
     /// Whose words are measured apart
-    #[arg(long, value_delimiter = ',', default_value = "user,assistant")]
+    #[arg(long, value_delimiter = ',', default_value = "user,assistant", value_parser = ["user", "assistant", "partner", "system"])]
     roles: Vec<String>,
-    /// Tokens of a window
-    #[arg(long, default_value_t = 256)]
-    sequence_length: usize,
+    /// Tokens of a window; a longer one than the model holds is cut to that
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..))]
+    sequence_length: u32,
     /// Most threads
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: u16,
 }
 
 /// The figures of one measurement.
@@ -80,8 +80,8 @@ pub fn run(options: &Options, output: Output) -> anyhow::Result<Exit> {
         adapter.as_ref(),
         &conversations,
         &options.roles,
-        options.sequence_length.min(model.config().maximum_positions),
-        options.threads,
+        (options.sequence_length as usize).min(model.config().maximum_positions),
+        options.threads.into(),
     )?;
     let sum: Evaluation = evaluation.into_iter().sum();
     if sum.whole.tokens == 0 {
@@ -135,7 +135,7 @@ fn table(whole: &Figures, roles: &Figures, names: &[String]) -> Table {
     let columns = [
         Column::text("measured on"),
         Column::number("tokens"),
-        Column::number("loss"),
+        Column::number("loss, nats"),
         Column::number("perplexity"),
         Column::number("accuracy"),
     ];
@@ -143,10 +143,15 @@ fn table(whole: &Figures, roles: &Figures, names: &[String]) -> Table {
         [
             name,
             figures.tokens.to_string(),
-            format!("{:.4}", figures.loss),
-            format!("{:.2}", figures.perplexity),
-            format!("{:.2} %", 100.0 * figures.accuracy),
+            figure(figures, format!("{:.4}", figures.loss)),
+            figure(figures, format!("{:.2}", figures.perplexity)),
+            figure(figures, format!("{:.2} %", 100.0 * figures.accuracy)),
         ]
     };
     Table::new(columns).row(row("whole text".into(), whole)).row(row(names.join(" and "), roles))
+}
+
+/// Where no token was, nothing was measured.
+fn figure(figures: &Figures, text: String) -> String {
+    if figures.tokens == 0 { "–".into() } else { text }
 }

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use program::{Exit, Output, Paint, paint};
-use protocol::{Choices, Preset};
+use program::{Exit, Output, Paint, note, paint};
+use protocol::Preset;
 use serde_json::json;
 use store::{Conversations, DatabaseKey, Folder, keyfile};
 
-use crate::config::{ConversationsConfig, ModelConfig, NetworkConfig, NodeConfig, TrainingConfig};
+use crate::config;
 
 /// Creates the node's private folder. Nothing is sent anywhere.
 #[derive(clap::Args)]
@@ -31,25 +31,26 @@ fn parse_preset(text: &str) -> Result<Preset, String> {
 /// # Errors
 /// If the folder holds a node already, or cannot be written.
 pub fn run(folder: &Path, options: Options, output: Output) -> anyhow::Result<Exit> {
-    if folder.join("node.toml").exists() || folder.join("node.key").exists() {
+    if folder.join("node.toml").exists() {
         bail!("{} holds a node already: its keys and ledger are not replaced", folder.display());
     }
     let model = std::path::absolute(&options.model)?;
     let language = model::LanguageModel::load(&model, model::Device::Cpu)
         .with_context(|| format!("{} is not a model that can be used", model.display()))?;
     let home = Folder::open(folder)?;
-    let secret = keyfile::create_key(&home.join("node.key"))?;
-    let chats = keyfile::create_key(&home.join("chats.key"))?;
-    Conversations::open(&home.join("chats.db"), &DatabaseKey::Raw(&chats))?;
-    let config = NodeConfig {
-        model: ModelConfig { folder: model },
-        privacy: Choices::preset(options.policy),
-        training: TrainingConfig::default(),
-        conversations: ConversationsConfig::default(),
-        network: NetworkConfig::default(),
+    let restored = home.join("node.key").exists();
+    // What `keys import`, or an `init` that was cut short, has left here is gone on with.
+    let key = |name: &str| match home.join(name) {
+        path if path.exists() => keyfile::load_key(&path),
+        path => keyfile::create_key(&path),
     };
-    let text = toml::to_string_pretty(&config).context("the configuration cannot be written")?;
+    let (secret, chats) = (key("node.key")?, key("chats.key")?);
+    Conversations::open(&home.join("chats.db"), &DatabaseKey::Raw(&chats))?;
+    let text = config::first_text(&model, options.policy)?;
     program::write_atomically(&home.join("node.toml"), text.as_bytes())?;
+    if restored {
+        note("The keys were here already: this node goes on with them.");
+    }
     let key = ed25519_dalek::SigningKey::from_bytes(&secret);
     let id = wire::NodeId(key.verifying_key().to_bytes());
     let base = wire::ModelHash(language.hash());
@@ -75,7 +76,7 @@ fn told(folder: &Path, policy: Preset, id: &str) -> String {
         ),
     };
     format!(
-        "Node {id} lives in {}.\n{promise}\nIts keys are node.key and chats.key: without them nobody, you included, can read the chats or go on with the ledger. Save them with `murmur-node keys export`.\nNext: `murmur-node import <chats>`, then `murmur-node join <invite>`.",
+        "Node {id} lives in {}.\n{promise}\nIts keys are node.key and chats.key: without them nobody, you included, can read the chats or go on with the ledger. Save them with `murmur-node keys export`.\nWhat else it may and may not do is explained and set in node.toml.\nNext: `murmur-node import <chats>`, then `murmur-node join <invite>`.",
         folder.display()
     )
 }

@@ -19,7 +19,8 @@ use crate::{
     task::{Joined, Task},
 };
 
-/// Joins the swarm that an invite is for. The invite works once.
+/// Joins the swarm that an invite is for. The invite works once. Whoever was removed, or whose
+/// coordinator has moved, joins again with a new one: what the node knows of the swarm stays.
 #[derive(clap::Args)]
 pub struct Options {
     /// The whole string that the coordinator printed
@@ -42,8 +43,13 @@ pub fn run(folder: &Path, options: Options, output: Output) -> anyhow::Result<Ex
     if invite.expires_unix <= now {
         bail!("the invite has expired: ask the coordinator's operator for a new one");
     }
-    if home.tasks()?.iter().any(|task| task.id() == invite.task) {
-        bail!("this node has joined that swarm already: `murmur-node run`");
+    let mut tasks = home.tasks()?;
+    let known = tasks.iter().position(|task| task.id() == invite.task);
+    if let (None, Some(other)) = (known, tasks.first()) {
+        bail!(
+            "this node is in \"{}\", and takes part in one swarm at a time: `murmur-node leave` first (the ledger stays)",
+            other.joined.genesis.name
+        );
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -52,12 +58,23 @@ pub fn run(folder: &Path, options: Options, output: Output) -> anyhow::Result<Ex
     let model = LanguageModel::load(model_folder, Device::Cpu)?;
     language::check_base(&model, model_folder, &genesis)?;
     let joined = Joined { genesis, addresses: invite.addresses };
-    let task = Task::create(&home.join("tasks"), joined)?;
+    let task = match known {
+        Some(known) => {
+            let mut task = tasks.swap_remove(known);
+            task.move_to(joined.addresses)?;
+            task
+        }
+        None => Task::create(&home.join("tasks"), joined)?,
+    };
     drop(lock);
     let name = &task.joined.genesis.name;
-    let answer = json!({ "task": task.id().to_string(), "name": name, "coordinator": invite.coordinator.to_string() });
+    let answer = json!({
+        "task": task.id().to_string(), "name": name, "again": known.is_some(),
+        "coordinator": invite.coordinator.to_string(),
+    });
     output.answer(&answer, |_| {
-        format!("Joined \"{name}\". Next: `murmur-node run` (stop it whenever you like; it goes on where it was).")
+        let again = if known.is_some() { " again" } else { "" };
+        format!("Joined \"{name}\"{again}. Next: `murmur-node run` (stop it whenever you like; it goes on where it was).")
     })?;
     Ok(Exit::Success)
 }
@@ -65,7 +82,8 @@ pub fn run(folder: &Path, options: Options, output: Output) -> anyhow::Result<Ex
 /// Asks to become a member, and believes only the genesis that the invite's hash names.
 async fn enrol(home: &Home, invite: &Invite) -> anyhow::Result<Genesis> {
     let (network, mut events) = guest(home, invite)?;
-    let answer = waiting("the coordinator", ask(home, invite, &network, &mut events));
+    let whom = format!("the coordinator at {}", invite.addresses.join(", "));
+    let answer = waiting(whom, ask(home, invite, &network, &mut events));
     let answer = tokio::time::timeout(PATIENCE, answer).await.map_err(|_| unreachable(invite));
     network.shut_down().await;
     let Response::Task { genesis, .. } = answer?? else {

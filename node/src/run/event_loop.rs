@@ -1,10 +1,16 @@
 //! The loop that owns the machine.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
 
-use network::{Event as NetworkEvent, Events, Handle, PeerKey, Reply, Role};
+use network::{Event as NetworkEvent, Events, Handle, PeerKey, Reply, RequestError, Role};
 use privacy::Ledger;
-use program::{Exit, Output, Shutdown, note};
+use program::{Exit, Output, Shutdown, Waiting, note};
 use protocol::{
     Node, Policy, Time,
     node::{Effect, Input, NodeStart},
@@ -71,6 +77,12 @@ struct Running {
     links: Links,
     /// When the conversations were last changed, as far as was looked at.
     chats_changed: Option<SystemTime>,
+    /// Whether the owner has paused it, as far as was looked at.
+    paused: bool,
+    /// Whether the coordinator does not count this node as a member any more.
+    unwelcome: Arc<AtomicBool>,
+    /// What it waits for, on standard error.
+    waiting: Option<Waiting>,
 }
 
 impl Running {
@@ -129,6 +141,9 @@ impl Running {
             coordinator,
             links: Links::default(),
             chats_changed: None,
+            paused: false,
+            unwelcome: Arc::default(),
+            waiting: None,
         };
         if let Some(told) = told {
             note(told);
@@ -199,9 +214,9 @@ impl Running {
             }
             NetworkEvent::Disconnected(peer) if peer == self.coordinator => {
                 self.performer.status.connected = false;
-                self.performer
-                    .output
-                    .say("the coordinator is gone: waiting for it to come back")?;
+                if !self.unwelcome.load(Ordering::Relaxed) {
+                    self.performer.say("disconnected", "the coordinator is gone")?;
+                }
                 self.write_status()
             }
             NetworkEvent::Connected(peer) => {
@@ -223,16 +238,21 @@ impl Running {
     /// Says hello, so that the coordinator asks what it still wants to know, and catches up.
     fn greet(&self) {
         let (network, coordinator) = (self.performer.network.clone(), self.coordinator);
-        let task = self.machine.chain().task();
+        let (task, unwelcome) = (self.machine.chain().task(), self.unwelcome.clone());
         // Whatever else is missing the machine asks for when it has the headers.
         self.performer.fetcher.headers(self.machine.chain().next_index());
         tokio::spawn(async move {
             match network.request(coordinator, Request::Hello(task)).await {
-                Ok(Response::Task { .. }) => {}
+                Ok(Response::Task { .. }) => unwelcome.store(false, Ordering::Relaxed),
                 Ok(_) => tracing::warn!(
                     "the coordinator greets in another tongue: update the older side"
                 ),
-                Err(error) => note(format!("the coordinator does not welcome this node: {error}")),
+                Err(RequestError::Refused(why @ Refusal::NotAMember)) => {
+                    if !unwelcome.swap(true, Ordering::Relaxed) {
+                        note(format!("the coordinator has this node not on its list: {why}"));
+                    }
+                }
+                Err(error) => tracing::info!("the coordinator did not greet: {error}"),
             }
         });
     }
@@ -262,6 +282,14 @@ impl Running {
     /// Looks at what other commands may have changed.
     fn look(&mut self) -> anyhow::Result<()> {
         let paused = self.home.is_paused();
+        if paused != self.paused {
+            self.paused = paused;
+            let (event, words) = match paused {
+                true => ("paused", "paused by its owner: `murmur-node run` resumes it"),
+                false => ("resumed", "resumed by its owner"),
+            };
+            self.performer.say(event, words)?;
+        }
         self.handle(if paused { Input::Pause } else { Input::Resume })?;
         let changed = std::fs::metadata(self.home.join("chats.db"))?.modified().ok();
         if changed != self.chats_changed {
@@ -291,10 +319,15 @@ impl Running {
         let before = status.clone();
         let traffic = self.performer.network.traffic();
         let chain = self.machine.chain();
-        status.waits_for = match status.connected {
-            true => self.machine.waits_for().into(),
-            false => "a connection to the coordinator".into(),
+        status.waits_for = match (self.unwelcome.load(Ordering::Relaxed), status.connected) {
+            (true, _) => "a new invite: `murmur-node join <invite>` with the node stopped".into(),
+            (false, true) => self.machine.waits_for().into(),
+            (false, false) => "a connection to the coordinator".into(),
         };
+        match &self.waiting {
+            Some(waiting) => waiting.now(&status.waits_for),
+            None => self.waiting = Some(Waiting::on(&status.waits_for)),
+        }
         status.fork_blind = self.links.are_fork_blind();
         status.forks = forks;
         status.round = self.machine.round().0;

@@ -8,11 +8,17 @@ use protocol::{
     node::{Effect, Event, Input, Job, Record},
 };
 use rand::{TryRng as _, rngs::SysRng};
+use serde_json::json;
 use store::LedgerFile;
 use tokio::sync::mpsc;
 use wire::Gossip;
 
-use super::{fetch::Fetcher, outbox::Outbox, tell::tell, trainer::Trainer};
+use super::{
+    fetch::Fetcher,
+    outbox::Outbox,
+    tell::{tell, value},
+    trainer::Trainer,
+};
 use crate::{status::Status, task::TaskFiles};
 
 /// Everything that an effect can touch.
@@ -79,7 +85,14 @@ impl Performer {
 
     fn report(&mut self, event: &Event) -> anyhow::Result<()> {
         let line = tell(event, &mut self.status);
+        self.output.line(&value(event, &line))?;
         Ok(self.output.say(line)?)
+    }
+
+    /// A sentence that is not the machine's.
+    pub fn say(&self, event: &str, words: &str) -> anyhow::Result<()> {
+        self.output.line(&json!({ "event": event, "words": words }))?;
+        Ok(self.output.say(words)?)
     }
 
     /// Tells everybody how long this node's ledger is, so that a restored backup is noticed.

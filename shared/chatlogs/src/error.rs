@@ -12,7 +12,7 @@ use crate::report::Place;
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The operating system could not read it.
-    #[error("cannot read {place}")]
+    #[error("cannot read {place}: {}", read_fix(source))]
     Read {
         /// File, or archive and entry.
         place: String,
@@ -180,11 +180,14 @@ impl fmt::Display for Listed<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(candidates) = self;
         if candidates.is_empty() {
-            return formatter.write_str("no named person");
+            return formatter
+                .write_str("no named person (if its letters are not in UTF-8, save it as UTF-8)");
         }
         for (index, candidate) in candidates.iter().take(LISTED).enumerate() {
             let comma = if index == 0 { "" } else { ", " };
-            write!(formatter, "{comma}{:?} ({} messages)", candidate.name, candidate.messages)?;
+            let plural = if candidate.messages == 1 { "" } else { "s" };
+            let Candidate { name, messages } = candidate;
+            write!(formatter, "{comma}{name:?} ({messages} message{plural})")?;
         }
         match candidates.len().saturating_sub(LISTED) {
             0 => Ok(()),
@@ -195,6 +198,15 @@ impl fmt::Display for Listed<'_> {
 
 fn names(formats: &[Format]) -> String {
     formats.iter().map(Format::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What to do about a file that the system does not read.
+fn read_fix(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "is the path right?",
+        io::ErrorKind::PermissionDenied => "it must be yours to read",
+        _ => "export or copy it again",
+    }
 }
 
 /// Candidates that a message lists; the error itself holds all of them.

@@ -41,6 +41,14 @@ pub enum Role {
     },
 }
 
+/// Whether an address can be read: `host:port` or a multiaddress.
+///
+/// # Errors
+/// [`NetworkError::Address`] with how to write one.
+pub fn check_address(text: &str) -> Result<(), NetworkError> {
+    parse_address(text).map(|_| ())
+}
+
 /// Reads `host:port` or a multiaddress.
 pub(crate) fn parse_address(text: &str) -> Result<Multiaddr, NetworkError> {
     let failure = || NetworkError::Address { address: text.to_owned() };

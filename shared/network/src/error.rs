@@ -56,7 +56,7 @@ pub enum RequestError {
     #[error("the connection was lost before the answer came")]
     Interrupted,
     /// The peer got the message and refused it.
-    #[error("refused")]
+    #[error("it refused: {0}")]
     Refused(#[source] Refusal),
     /// Longer than anybody would read; nothing was sent.
     #[error("a message of {length} bytes, where at most {limit} are read")]

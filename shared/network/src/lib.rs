@@ -37,7 +37,7 @@ mod standing;
 mod traffic;
 mod transport;
 
-pub use config::{NetworkConfig, Role};
+pub use config::{NetworkConfig, Role, check_address};
 pub use error::{NetworkError, RequestError};
 pub use event::{Event, Events, Reply};
 pub use gossip::{Validator, Verdict};

@@ -72,7 +72,11 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn check(&self) -> Result<(), NetworkError> {
+    /// Whether something can be done within them.
+    ///
+    /// # Errors
+    /// [`NetworkError::ZeroLimit`] for one that is 0.
+    pub fn check(&self) -> Result<(), NetworkError> {
         let values = [
             ("connections", u64::from(self.connections)),
             ("handshakes", u64::from(self.handshakes)),

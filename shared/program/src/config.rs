@@ -55,12 +55,12 @@ pub enum ConfigError {
         key: String,
     },
     /// Wrong syntax, or a value of the wrong type or outside its limits.
-    #[error("{place}: {}\n  {}", source.message(), place.text)]
+    #[error("{place}: {what}\n  {}", place.text)]
     Wrong {
         /// Where it stands.
         place: Box<Place>,
-        /// What TOML or the type's own check said.
-        source: Box<toml::de::Error>,
+        /// What TOML or the type's own check said, in words for people.
+        what: String,
     },
 }
 
@@ -128,7 +128,28 @@ fn explain(error: toml::de::Error, text: &str, path: &Path) -> ConfigError {
         }
         return ConfigError::MissingKey { place, key: quoted.remove(0) };
     }
-    ConfigError::Wrong { place, source: Box::new(error) }
+    ConfigError::Wrong { place, what: in_words(message) }
+}
+
+/// A message of serde without the names of Rust's types.
+fn in_words(message: &str) -> String {
+    let Some((before, expected)) = message.rsplit_once("expected ") else {
+        return message.to_owned();
+    };
+    let expected = match expected {
+        "f32" | "f64" => "a number",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65,535",
+        "u32" => "a whole number from 0 to 4,294,967,295",
+        "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "a string" => "text in quotation marks",
+        "path string" => "a path in quotation marks",
+        "a boolean" => "true or false",
+        "a sequence" => "a list, such as [\"a\", \"b\"]",
+        other => other,
+    };
+    format!("{before}expected {expected}")
 }
 
 fn place_of(span: Range<usize>, text: &str, path: &Path) -> Place {
@@ -280,7 +301,9 @@ mod tests {
             text.starts_with("node.toml:5:10 in [privacy]: invalid type: string \"ten\""),
             "{text}"
         );
+        assert!(text.contains("expected a whole number, 0 or more"), "no type of Rust: {text}");
         assert!(text.ends_with("rounds = \"ten\""), "{text}");
+        assert!(std::error::Error::source(&error).is_none(), "TOML's own words would say it twice");
     }
 
     #[test]

@@ -46,6 +46,15 @@ impl Exit {
     }
 }
 
+/// The exit codes, for the end of a program's `--help`; `murmur-audit`, whose commands are checks, has words of its own.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed: standard error says what, where and what to do
+  2    wrong command line or configuration file
+  3    a check found a fault
+  130  interrupted before the work was done";
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
@@ -143,6 +152,10 @@ mod tests {
             Exit::Interrupted,
         ];
         assert_eq!(all.map(Exit::code), [0, 1, 2, 2, 3, 130]);
+        for code in all.map(Exit::code) {
+            let line = format!("\n  {code:<3}  ");
+            assert!(EXIT_CODES.contains(&line), "--help does not explain {code}");
+        }
     }
 
     #[test]

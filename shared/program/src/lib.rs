@@ -49,10 +49,10 @@ mod waiting;
 pub use clock::steady_ms;
 pub use config::{ConfigError, Place, load_toml, parse_toml};
 pub use error::ProgramError;
-pub use exit::{Exit, Interrupted, UsageError, run};
+pub use exit::{EXIT_CODES, Exit, Interrupted, UsageError, run};
 pub use files::{create_secret, write_atomically, write_secret};
 pub use logging::{LogOptions, start_logging};
-pub use output::{Output, OutputOptions, note};
+pub use output::{COMMON, Output, OutputOptions, note};
 pub use progress::{Progress, Unit};
 pub use shutdown::Shutdown;
 pub use siblings::{

@@ -2,17 +2,17 @@
 
 use tracing_subscriber::EnvFilter;
 
-use crate::{ProgramError, terminal};
+use crate::{ProgramError, output::COMMON, terminal};
 
 /// The flags of [`start_logging`], for `#[command(flatten)]`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct LogOptions {
     /// Log more: -v what happens, -vv details, -vvv everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 991, help_heading = COMMON)]
     pub verbose: u8,
 
     /// Log by part, for example "info,network=debug"; overrides -v
-    #[arg(long, global = true, value_name = "FILTER")]
+    #[arg(long, global = true, value_name = "FILTER", display_order = 992, help_heading = COMMON)]
     pub log: Option<String>,
 }
 

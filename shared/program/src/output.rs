@@ -6,11 +6,14 @@ use serde::Serialize;
 
 use crate::terminal;
 
+/// The heading, in every `--help`, of what all commands have in common; a command's own options stand above it.
+pub const COMMON: &str = "Options of every command";
+
 /// The flags of [`Output`], for `#[command(flatten)]`.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct OutputOptions {
     /// Print one JSON value on standard output instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 993, help_heading = COMMON)]
     pub json: bool,
 }
 

@@ -51,12 +51,20 @@ pub fn create_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StoreError> {
     SysRng
         .try_fill_bytes(&mut *key)
         .map_err(|_| StoreError::io("draw a key for", path)(io::ErrorKind::Other.into()))?;
-    let digits = Zeroizing::new(HEXLOWER.encode(&*key));
-    create(path, digits.as_bytes())?;
+    write_key(path, &key)?;
     Ok(key)
 }
 
-/// Reads a key that [`create_key`] wrote; a newline behind it does not matter.
+/// Writes a key that is known already, as [`create_key`] writes a new one.
+///
+/// # Errors
+/// As [`create`].
+pub fn write_key(path: &Path, key: &[u8; 32]) -> Result<(), StoreError> {
+    let digits = Zeroizing::new(HEXLOWER.encode(key));
+    create(path, digits.as_bytes())
+}
+
+/// Reads a key that [`create_key`] or [`write_key`] wrote; a newline behind it does not matter.
 ///
 /// # Errors
 /// As [`load`]; [`StoreError::NotAKey`] for anything but 64 hexadecimal digits.
@@ -84,7 +92,12 @@ mod tests {
         assert!(matches!(create_key(&path), Err(StoreError::Exists { .. })));
         assert_eq!(*load_key(&path).unwrap(), *key);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
-        assert_ne!(*create_key(&folder.path().join("other")).unwrap(), *key);
+        let other = folder.path().join("other");
+        assert_ne!(*create_key(&other).unwrap(), *key);
+        let copy = folder.path().join("copy");
+        write_key(&copy, &key).unwrap();
+        assert_eq!(*load_key(&copy).unwrap(), *key, "a written key is read like a drawn one");
+        assert!(matches!(write_key(&other, &key), Err(StoreError::Exists { .. })));
     }
 
     #[test]

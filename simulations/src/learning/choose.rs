@@ -28,7 +28,13 @@ pub fn scenario(named: &str, set: &[String]) -> anyhow::Result<Scenario> {
         apply(&mut table, change)?;
     }
     let text = toml::to_string(&table)?;
-    Ok(program::parse_toml(&text, Path::new(&format!("{} with --set", file.display())))?)
+    let name = format!("{} with --set {}", file.display(), set.join(" --set "));
+    program::parse_toml(&text, Path::new(&name)).map_err(|error| {
+        // Line and column are those of a text that nobody has written.
+        let error = error.to_string();
+        let what = error.strip_prefix(&name).and_then(|rest| rest.split_once(": "));
+        UsageError(format!("{name}: {}", what.map_or(error.as_str(), |(_, what)| what))).into()
+    })
 }
 
 fn find(named: &str) -> Result<PathBuf, UsageError> {
@@ -115,6 +121,8 @@ mod tests {
             refused("cohort.node=7")
         );
         assert!(refused("cohort.nodes=many").contains("nodes"));
+        let unknown = refused("swarm.rounds=1");
+        assert!(unknown.contains("--set swarm.rounds=1: unknown key `swarm`"), "{unknown}");
         assert!(refused("cohort.nodes").contains("key=value"));
         assert!(refused("rounds.x=1").contains("key=value"));
         let nowhere = scenario("nowhere", &[]).unwrap_err().to_string();

@@ -120,7 +120,15 @@ pub fn read_lines(folder: &Path) -> anyhow::Result<Vec<RoundLine>> {
 /// # Errors
 /// If it is not there or not a scenario.
 pub fn read_scenario(folder: &Path) -> anyhow::Result<Scenario> {
-    Ok(program::load_toml(&folder.join("scenario.toml"))?)
+    let file = folder.join("scenario.toml");
+    if !file.exists() {
+        return Err(UsageError(format!(
+            "{} holds no run: give a folder that `murmur-simulate learning --out DIR` has written",
+            folder.display()
+        ))
+        .into());
+    }
+    Ok(program::load_toml(&file)?)
 }
 
 /// What personal adapters gave, where the run had any and is done.

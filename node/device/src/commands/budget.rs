@@ -5,10 +5,10 @@ use std::path::Path;
 
 use grid::Q40;
 use privacy::{Budget, Entry, EntryKind, MEANINGFUL_EPSILON, read_ledger, zcdp_epsilon};
-use program::{Exit, Output, Paint, paint};
+use program::{Exit, Output, Paint, human, paint};
 use protocol::{Policy, node::memory::Refused};
 use report::{Column, Table};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use wire::TaskId;
 
 use crate::{home::Home, status::hint};
@@ -29,6 +29,7 @@ struct Answer {
     verdict: String,
     swarms: Vec<Swarm>,
     /// What this node accepts, by the names of `node.toml`.
+    #[serde(serialize_with = "as_object")]
     limits: Vec<(&'static str, String)>,
     /// The last refused rounds, the newest last.
     refused: Vec<RefusedRound>,
@@ -52,6 +53,13 @@ struct RefusedRound {
     round: u64,
     why: String,
     would_do: Option<String>,
+}
+
+fn as_object<S: Serializer>(
+    limits: &[(&'static str, String)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(limits.iter().map(|(name, value)| (name, value)))
 }
 
 const UNIT: &str = "one node's whole contribution, replaced by zeros";
@@ -167,7 +175,7 @@ fn told(answer: &Answer) -> String {
     let Answer { delta, epsilon, .. } = answer;
     let limit = match (answer.rho_budget, answer.budget_epsilon) {
         (Some(rho), Some(epsilon)) => {
-            format!("{} of ρ = {rho:.6} (ε = {epsilon:.3} at δ = {delta:e})", answer.policy)
+            format!("{}: ε = {epsilon:.3} at δ = {delta:e}, ρ = {rho:.6}", answer.policy)
         }
         _ => paint(Paint::Red, "no budget (policy none)"),
     };
@@ -180,17 +188,30 @@ fn told(answer: &Answer) -> String {
     for swarm in &answer.swarms {
         let name = swarm.name.as_deref().unwrap_or("a swarm that was left");
         let of = swarm.budget_epsilon.map_or(String::new(), |most| format!(" of {most:.3}"));
-        let spent = format!("{} rounds, ε = {:.3}{of}", swarm.participations, swarm.epsilon);
-        table = table.row([format!("{name} ({})", swarm.task), spent]);
+        let rounds = human::plural(swarm.participations as u64, "round");
+        let spent = format!("{rounds}, ε = {:.3}{of}", swarm.epsilon);
+        let short = swarm.task.get(..8).unwrap_or(&swarm.task);
+        table = table.row([format!("{name} ({short})"), spent]);
     }
-    let accepts =
-        answer.limits.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>();
+    let accepts = Table::new([
+        Column::text("what this node accepts"),
+        Column::number("[privacy.limits] in node.toml"),
+    ]);
+    let accepts = answer
+        .limits
+        .iter()
+        .fold(accepts, |table, (name, value)| table.row([(*name).to_owned(), value.clone()]));
+    let tasks: String = answer
+        .swarms
+        .iter()
+        .map(|swarm| format!("\nTask, for [privacy.swarms]: {}", swarm.task))
+        .collect();
     let refused: String = answer.refused.iter().rev().take(5).rev().map(told_refused).collect();
     format!(
-        "{}\nUnit: this node's whole contribution (all its conversations, on this device) replaced by zeros; no amplification is claimed. Holds against a coordinator and other nodes as long as the masks hold and the planned number of honest nodes add their noise; the same chats on two devices add up. A ledger restored from a backup cannot be noticed here: it is charged for what it lacks as soon as somebody present shows a later head of it, and never if nobody does.\n{}\nThis node accepts ([privacy.limits] in node.toml): {}.{refused}",
+        "{}\n\n{}\n\nUnit: this node's whole contribution (all its conversations, on this device) replaced by zeros; no\namplification is claimed. It holds against a coordinator and other nodes as long as the masks hold\nand the planned number of honest nodes add their noise; the same chats on two devices add up.\nA ledger restored from a backup cannot be noticed here: it is charged for what it lacks as soon as\nsomebody present shows a later head of it, and never if nobody does.\n\n{}{tasks}{refused}",
         table.for_terminal(),
         answer.verdict,
-        accepts.join(", ")
+        accepts.for_terminal(),
     )
 }
 

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use chatlogs::{
     Conversation, ImportError, ImportOptions, ImportReport, ScrubCounts, Scrubber, Split,
 };
-use program::{Exit, Output, Progress, Unit, human};
+use program::{Exit, Output, Progress, Unit, UsageError, human};
 use serde_json::json;
 use store::{Conversations, Imported, StoredConversation};
 
@@ -34,13 +34,16 @@ const BATCH: usize = 256;
 /// Runs the command.
 ///
 /// # Errors
-/// At the first export that cannot be read; what was imported before it stays.
+/// At the first export that cannot be read: all are read to their end before anything of any is kept.
 pub fn run(folder: &Path, options: Options, output: Output) -> anyhow::Result<Exit> {
     let home = Home::open(folder)?;
     let mut store = home.conversations()?;
     let scrubber = Scrubber::new(&home.private_words()?)?;
     let import_options = ImportOptions { me: options.me, ..ImportOptions::default() };
     let mut reports = Vec::new();
+    for file in &options.files {
+        read_through(file, &import_options).map_err(anyhow::Error::from).map_err(asked)?;
+    }
     for file in &options.files {
         let taken = import(file, &import_options, &scrubber, &mut store)?;
         output.say(told(file, &taken))?;
@@ -83,7 +86,6 @@ fn import(
     scrubber: &Scrubber,
     store: &mut Conversations,
 ) -> anyhow::Result<Taken> {
-    read_through(file, options)?;
     let bar =
         Progress::endless(format!("importing {}", file.display()), Unit::Count("conversations"));
     let import = chatlogs::import(file, options)?;
@@ -104,6 +106,16 @@ fn import(
     add(&mut imported, store.insert_many(batch.iter())?);
     drop(bar);
     Ok(Taken { report, imported, replaced })
+}
+
+/// A question that `--me` answers is one about the command line.
+fn asked(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<ImportError>() {
+        Some(question @ (ImportError::WhoIsMe { .. } | ImportError::MeNotFound { .. })) => {
+            UsageError(question.to_string()).into()
+        }
+        _ => error,
+    }
 }
 
 /// Reads an export to its end before anything of it is kept: a damaged one touches nothing.
@@ -168,6 +180,9 @@ fn told(file: &Path, taken: &Taken) -> String {
         imported.replaced,
         imported.duplicate,
     );
+    if report.conversations == 0 {
+        text.push_str("\n  NOTHING was taken of it; what was skipped says why");
+    }
     if replaced.total() > 0 {
         text.push_str(&format!(
             "\n  private details that will be replaced before training: {replaced}"

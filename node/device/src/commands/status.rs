@@ -21,16 +21,28 @@ pub fn run(folder: &Path, output: Output) -> anyhow::Result<Exit> {
     let status = Status::read(&home.join("status.json"));
     let paused = home.is_paused();
     let answer = json!({ "running": running, "paused": paused, "status": status });
-    output.answer(&answer, |_| told(running, paused, status.as_ref()))?;
+    let joined = !home.tasks()?.is_empty();
+    output.answer(&answer, |_| match &status {
+        Some(status) => told(running, paused, status),
+        None => not_yet(joined, paused),
+    })?;
     Ok(Exit::Success)
 }
 
-fn told(running: bool, paused: bool, status: Option<&Status>) -> String {
-    let Some(status) = status else {
-        return "This node has not run yet: `murmur-node run`.".into();
-    };
+/// What a node that has never run can say.
+fn not_yet(joined: bool, paused: bool) -> String {
+    match (joined, paused) {
+        (false, _) => "This node has joined no swarm: `murmur-node join <invite>`.".into(),
+        (true, false) => "This node has not run yet: `murmur-node run`.".into(),
+        (true, true) => {
+            "This node has not run yet, and is paused: `murmur-node run` resumes it.".into()
+        }
+    }
+}
+
+fn told(running: bool, paused: bool, status: &Status) -> String {
     let state = match (running, paused) {
-        (true, true) => "running, paused by its owner",
+        (true, true) => "running, paused by its owner (`murmur-node run` resumes it)",
         (true, false) => "running",
         (false, _) => "not running (`murmur-node run`); this is how it was",
     };
