@@ -210,19 +210,6 @@ fn a_second_contribution_is_refused() {
     assert!(outcome.rejected("coordinator: not waited for now") > 0, "{outcome}");
 }
 
-/// While others are still waited for, too: the first one counts.
-#[test]
-fn a_second_contribution_contradicts_the_first() {
-    let outcome = lying_node(|message| match &message {
-        ToCoordinator::Contribution(contribution) => {
-            let other = by_node(LIAR, contribution, |c: &mut Contribution| c.values[0] ^= 1);
-            vec![message, ToCoordinator::Contribution(other)]
-        }
-        _ => vec![message],
-    });
-    assert!(outcome.rejected("coordinator: contradicts") > 0, "{outcome}");
-}
-
 /// Pitfall 3: what comes after the survivors were fixed is in no sum.
 #[test]
 fn a_late_contribution_is_refused() {
