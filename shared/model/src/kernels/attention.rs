@@ -6,7 +6,7 @@
 //! left out.
 
 use super::lanes::{LANES, Line, exponentials, kernel, load, padded, sum};
-use super::product::{each_row, multiply_tile, turned_tile};
+use super::product::{multiply_tile, turned_tile};
 
 /// Rows of a tile of scores.
 const TILE: usize = 6;
@@ -256,7 +256,9 @@ fn tile_times_columns(
     out_stride: usize,
 ) {
     let mut rows: [&[f32]; TILE] = [&[]; TILE];
-    each_row!(I < TILE => rows[I] = &left[(first + I.min(count - 1)) * stride..][..depth]);
+    for (i, row) in rows.iter_mut().enumerate() {
+        *row = &left[(first + i.min(count - 1)) * stride..][..depth];
+    }
     for (part, panel) in
         columns.chunks_exact(depth).take((first + count).div_ceil(LANES)).enumerate()
     {
@@ -278,7 +280,9 @@ fn tile_times_rows(
     panel: &[Line],
 ) -> [[f32; LANES]; TILE] {
     let mut rows: [&[f32]; TILE] = [&[]; TILE];
-    each_row!(I < TILE => rows[I] = &left[I.min(count - 1) * stride..][..panel.len()]);
+    for (i, row) in rows.iter_mut().enumerate() {
+        *row = &left[i.min(count - 1) * stride..][..panel.len()];
+    }
     let mut block = [[0.0; LANES]; TILE];
     multiply_tile::<TILE>(rows, panel, block.as_flattened_mut(), LANES, TILE);
     block

@@ -28,7 +28,6 @@ macro_rules! each_row {
         })*
     };
 }
-pub(super) use each_row;
 
 /// Lays out a matrix [depth, columns] in panels: line k of panel p holds columns 16 p … of row k; zeros where there
 /// are none. `at(k, column)` reads it.
