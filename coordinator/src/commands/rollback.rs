@@ -41,11 +41,6 @@ pub fn run(folder: &Path, options: &Options, output: Output) -> anyhow::Result<E
     let (mut records, saved) = Records::open(&home)?;
     let Saved { chain, state, round, heads, conduct } = saved;
     let to = VersionNumber(options.to);
-    if to == chain.version() {
-        return Err(
-            UsageError(format!("version {to} is the newest already: name an earlier one")).into()
-        );
-    }
     let Some(wanted) = chain.state_of(to) else {
         let newest = chain.version();
         return Err(UsageError(format!("there is no version {to}: the newest is {newest}")).into());

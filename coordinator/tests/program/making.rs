@@ -47,7 +47,7 @@ fn a_bad_model_gate_or_configuration_is_named_and_nothing_is_written() {
     fs::write(&garbage, b"").unwrap();
     refused(swarm.init_with(&model(), &garbage), 1, &["garbage"]);
     swarm.configure("\nsequence = 32", "\nsequence = 65");
-    refused(swarm.init(), 1, &["`sequence`", "64"]);
+    refused(swarm.init(), 2, &["coordinator.toml:", "`sequence`", "64"]);
     swarm.configure("\nsequence = 65", "\nsequence = 32\nspeed = 9");
     refused(swarm.init(), 2, &["coordinator.toml:", "`speed`"]);
 }
