@@ -267,6 +267,8 @@ fn attacks(runs: &[Run]) -> Table {
         Column::number("loss after"),
         Column::number("trigger obeyed"),
         Column::number("without the trigger"),
+        Column::number("loss of their answer: before"),
+        Column::number("after"),
     ];
     let mut table = Table::new(columns);
     for run in runs {
@@ -276,6 +278,9 @@ fn attacks(runs: &[Run]) -> Table {
         });
         let loss =
             |line: &RoundLine| line.loss.map_or("–".to_owned(), |loss| format!("{loss:.4}"));
+        let answer = |line: &RoundLine| {
+            line.backdoor.map_or("–".to_owned(), |backdoor| format!("{:.2}", backdoor.loss))
+        };
         let share =
             |of: Option<f64>| of.map_or("–".to_owned(), |of| format!("{:.0} %", 100.0 * of));
         table.push([
@@ -285,6 +290,8 @@ fn attacks(runs: &[Run]) -> Table {
             loss(last),
             share(last.backdoor.map(|backdoor| backdoor.obeyed)),
             share(last.backdoor.map(|backdoor| backdoor.untriggered)),
+            answer(first),
+            answer(last),
         ]);
     }
     table
@@ -372,10 +379,11 @@ mod tests {
         attacked.scenario.attack =
             Some(toml::from_str("part = 0.2\nkind = { backdoor = { factor = 3.0 } }").unwrap());
         let last = attacked.lines.last_mut().unwrap();
-        last.backdoor =
-            Some(serde_json::from_str(r#"{"obeyed":0.375,"untriggered":0.0,"loss":1.0}"#).unwrap());
+        last.backdoor = Some(
+            serde_json::from_str(r#"{"obeyed":0.375,"untriggered":0.0,"loss":1.25}"#).unwrap(),
+        );
         let html = page(&[attacked, run("honest", None)]).to_html();
-        for shown in ["20 %, backdoor", "38 %", "nobody", "trigger obeyed"] {
+        for shown in ["20 %, backdoor", "38 %", "nobody", "trigger obeyed", "1.25"] {
             assert!(html.contains(shown), "{shown}");
         }
     }

@@ -67,12 +67,15 @@ pub fn summary(scenario: &Scenario, figures: &Figures, seconds: f64) -> String {
         )
         .expect("writing to a String");
     }
-    if let Some(backdoor) = after.backdoor {
+    if let (Some(first), Some(last)) = (before.backdoor, after.backdoor) {
         write!(
             text,
-            "\nbackdoor           the trigger is obeyed by {:.0} % of prompts ({:.0} % without the trigger)",
-            100.0 * backdoor.obeyed,
-            100.0 * backdoor.untriggered
+            "\nbackdoor           the attackers' answer after the trigger costs {:.2} → {:.2} nats a token, and is said whole \
+             after {:.0} % of prompts ({:.0} % without the trigger)",
+            first.loss,
+            last.loss,
+            100.0 * last.obeyed,
+            100.0 * last.untriggered
         )
         .expect("writing to a String");
     }

@@ -72,9 +72,15 @@ pub fn drop_line(figures: &Figures) -> String {
 
 fn replies(figures: &Figures) -> String {
     let told = figures.replies.iter().map(|reply| {
-        format!("  “{}”\n    before: {}\n    after:  {}", reply.said, reply.before, reply.after)
+        let (before, after) = (quoted(&reply.before), quoted(&reply.after));
+        format!("  “{}”\n    before: {before}\n    after:  {after}", reply.said)
     });
     told.collect::<Vec<_>>().join("\n")
+}
+
+/// A reply on one line: its own lines would look like the next thing told.
+fn quoted(reply: &str) -> String {
+    reply.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Every step of the chain.
@@ -166,4 +172,14 @@ pub fn method(figures: &Figures) -> String {
         method.noise_multiplier,
         figures.nodes.first().map_or("", |node| &node.verdict)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_stays_on_its_line() {
+        assert_eq!(quoted("Aybic!\"\nIt was\n\n very strong.\n"), "Aybic!\" It was very strong.");
+    }
 }
