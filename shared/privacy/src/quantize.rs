@@ -202,6 +202,31 @@ mod tests {
         }
     }
 
+    /// Digests of the roundings as they were made one by one, a word of the generator for each coordinate: what
+    /// a node contributes must not depend on how fast it is computed.
+    #[test]
+    fn golden_roundings() {
+        let digest = |dimension: usize, scale: f64, skipped: usize| {
+            let mut rng = rng(9);
+            (0..skipped).for_each(|_| drop(rng.next_u32()));
+            let clipped = Clipped::new(&update(dimension), fixed(3.0)).unwrap();
+            let values = Quantized::new(clipped, &grid(3.0, scale, dimension), &mut rng).unwrap();
+            let bytes: Vec<u8> = values.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            (blake3::hash(&bytes).to_hex()[..16].to_owned(), rng.next_u32())
+        };
+        let found: Vec<_> = GOLDEN.iter().map(|g| digest(g.0, g.1, g.2)).collect();
+        assert_eq!(found, GOLDEN.map(|g| (g.3.to_owned(), g.4)));
+    }
+
+    /// Dimension, scale, words drawn before; digest, the word drawn after.
+    const GOLDEN: [(usize, f64, usize, &str, u32); 5] = [
+        (1, 8.0, 0, "5df311c879894b68", 430_252_430),
+        (7, 1e5, 1, "fda3e2be17df22ab", 2_076_971_316),
+        (3000, 0.5, 1, "3fbf3eae3bcc2903", 370_437_362),
+        (100_000, 1000.0, 1, "fb698460ee9dd906", 3_319_339_184),
+        (200_001, 1e9, 3, "624d1bbd825a1678", 1_231_803_848),
+    ];
+
     #[test]
     fn refuses_another_clip_or_dimension() {
         let clipped = Clipped::new(&[1.0; 6], fixed(2.0)).unwrap();
