@@ -3,8 +3,8 @@
 //! What it does: fixed-point numbers for signed terms ([`Q32`], [`Q40`], [`Ratio`]), the shared
 //! random rotation ([`Rotation`]: seeded signs, then the Walsh–Hadamard transform), the one bound on
 //! the norm of a rounded vector ([`squared_norm_bound`]), arithmetic modulo 2^b ([`Modulus`]), packed
-//! bit vectors ([`pack`], [`unpack`], [`add_packed`]), and the choice of a scale that leaves the sum room
-//! ([`suggest_scale`], [`headroom`]).
+//! bit vectors ([`pack`], [`unpack`], [`add_packed`]), the choice of a scale that leaves the sum room
+//! ([`suggest_scale`], [`headroom`]), and rounding by random words that the caller draws ([`round_at_random`]).
 //!
 //! What it never does: it draws no noise, knows no privacy cost, reads no file and no clock, and
 //! keeps no secret. Everything here is a pure function of its arguments, and all of it that two
@@ -27,9 +27,11 @@ mod bound;
 mod error;
 mod fixed;
 mod hadamard;
+mod lanes;
 mod packing;
 mod ring;
 mod rotation;
+mod rounding;
 mod scale;
 
 pub use bound::squared_norm_bound;
@@ -41,4 +43,5 @@ pub use ring::Modulus;
 pub use rotation::{
     MAXIMUM_DIMENSION, MAXIMUM_SUM, MINIMUM_DIMENSION, Rotation, RotationSeed, padded_dimension,
 };
+pub use rounding::{round_at_random, squared_norm};
 pub use scale::{MINIMUM_HEADROOM, SumShape, headroom, suggest_scale, sum_fits};

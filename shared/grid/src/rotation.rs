@@ -12,7 +12,8 @@
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::{GridError, hadamard_transform};
+use crate::lanes::kernel;
+use crate::{Butterfly, GridError, hadamard_transform};
 
 /// The smallest padded dimension.
 pub const MINIMUM_DIMENSION: usize = 4;
@@ -73,15 +74,23 @@ impl Rotation {
     /// # Errors
     /// [`GridError::Length`].
     pub fn forward(&self, values: &[f32]) -> Result<Vec<f64>, GridError> {
+        self.forward_scaled(values, 1.0)
+    }
+
+    /// The same, each result then multiplied by `scale`, with a rounding of its own.
+    ///
+    /// # Errors
+    /// [`GridError::Length`].
+    pub fn forward_scaled(&self, values: &[f32], scale: f64) -> Result<Vec<f64>, GridError> {
         self.expect_length(values.len(), self.dimension)?;
         let mut rotated = vec![0.0_f64; self.padded];
         for (to, &from) in rotated.iter_mut().zip(values) {
             *to = f64::from(from);
         }
-        self.flip_signs(&mut rotated, |value| -value);
+        self.each_with_signs(&mut rotated, flip_f64);
         hadamard_transform(&mut rotated);
         let factor = 1.0 / (self.padded as f64).sqrt();
-        rotated.iter_mut().for_each(|value| *value *= factor);
+        rotated.iter_mut().for_each(|value| *value = *value * factor * scale);
         Ok(rotated)
     }
 
@@ -100,7 +109,7 @@ impl Rotation {
             return Err(GridError::SumTooLarge { index, value });
         }
         hadamard_transform(sum);
-        self.flip_signs(sum, |value| -value);
+        self.each_with_signs(sum, flip_i64);
         Ok(())
     }
 
@@ -108,19 +117,39 @@ impl Rotation {
         if found == expected { Ok(()) } else { Err(GridError::Length { expected, found }) }
     }
 
-    fn flip_signs<T: Copy>(&self, values: &mut [T], negate: impl Fn(T) -> T) {
+    /// Gives every block of values its signs: coordinate `i` of a block bit `i mod 8` of byte `i div 8`.
+    fn each_with_signs<T>(&self, values: &mut [T], flip: impl Fn(&mut [T], &[u8; SIGN_BYTES])) {
         let mut stream = ChaCha20Rng::from_seed(self.seed.0);
         let mut signs = [0_u8; SIGN_BYTES];
         for block in values.chunks_mut(8 * SIGN_BYTES) {
             stream.fill_bytes(&mut signs);
-            for (eight, &byte) in block.chunks_mut(8).zip(&signs) {
-                for (bit, value) in eight.iter_mut().enumerate() {
-                    if byte >> bit & 1 == 1 {
-                        *value = negate(*value);
-                    }
-                }
-            }
+            flip(block, &signs);
         }
+    }
+}
+
+kernel! {
+    fn flip_f64(values: &mut [f64], signs: &[u8; SIGN_BYTES]) {
+        flip(values, signs);
+    }
+}
+
+kernel! {
+    fn flip_i64(values: &mut [i64], signs: &[u8; SIGN_BYTES]) {
+        flip(values, signs);
+    }
+}
+
+/// Signs change without a branch: half of them would be guessed wrong.
+#[inline(always)]
+fn flip<T: Butterfly>(values: &mut [T], signs: &[u8; SIGN_BYTES]) {
+    let (eights, rest) = values.as_chunks_mut::<8>();
+    let whole = eights.len();
+    for (eight, &byte) in eights.iter_mut().zip(signs) {
+        *eight = std::array::from_fn(|bit| eight[bit].flip(byte >> bit & 1));
+    }
+    for (bit, value) in rest.iter_mut().enumerate() {
+        *value = value.flip(signs[whole] >> bit & 1);
     }
 }
 
@@ -144,7 +173,7 @@ mod tests {
     fn signs_follow_the_published_key_stream() {
         let rotation = Rotation::new(RotationSeed([0; 32]), 64).unwrap();
         let mut ones = [1_i64; 64];
-        rotation.flip_signs(&mut ones, |value| -value);
+        rotation.each_with_signs(&mut ones, flip_i64);
         for (index, &value) in ones.iter().enumerate() {
             let bit = ZERO_KEY_STREAM[index / 8] >> (index % 8) & 1;
             assert_eq!(value, 1 - 2 * i64::from(bit), "coordinate {index}");
@@ -155,7 +184,7 @@ mod tests {
     fn golden_signs_beyond_one_block_of_key_stream() {
         let rotation = Rotation::new(RotationSeed([7; 32]), 32_768).unwrap();
         let mut ones = vec![1_i64; 32_768];
-        rotation.flip_signs(&mut ones, |value| -value);
+        rotation.each_with_signs(&mut ones, flip_i64);
         let digest = |range: std::ops::Range<usize>| {
             ones[range].iter().fold(0_u64, |bits, &v| bits << 1 | u64::from(v < 0))
         };

@@ -24,7 +24,9 @@ impl Clipped {
         if clip == Q32::ZERO {
             return Err(PrivacyError::ZeroClip);
         }
-        if let Some(index) = update.iter().position(|value| !value.is_finite()) {
+        // One pass that does not branch; which one is wrong matters only where one is.
+        if !update.iter().fold(true, |all, value| all & value.is_finite()) {
+            let index = update.iter().position(|value| !value.is_finite()).unwrap_or_default();
             return Err(PrivacyError::NotFinite { index });
         }
         let mut values = Zeroizing::new(update.to_vec());
@@ -78,11 +80,9 @@ fn norm_above(values: &[f32]) -> f64 {
 fn scaled_towards_zero(value: f32, factor: f64) -> f32 {
     let exact = f64::from(value) * factor;
     let nearest = exact as f32;
-    match f64::from(nearest).abs() > exact.abs() {
-        // A smaller magnitude has the next smaller bit pattern, whatever the sign.
-        true => f32::from_bits(nearest.to_bits() - 1),
-        false => nearest,
-    }
+    // A smaller magnitude has the next smaller bit pattern, whatever the sign.
+    let is_larger = f64::from(nearest).abs() > exact.abs();
+    f32::from_bits(nearest.to_bits().wrapping_sub(u32::from(is_larger)))
 }
 
 /// More than a few roundings of `f64`, less than one of `f32`.

@@ -1,7 +1,7 @@
 //! Step 2: a clipped update becomes integers whose squared norm is at most D2².
 
-use grid::{Modulus, Q32, Rotation, RotationSeed, squared_norm_bound};
-use rand::{Rng, RngExt};
+use grid::{Modulus, Q32, Rotation, RotationSeed, squared_norm, squared_norm_bound};
+use rand::Rng;
 use zeroize::Zeroizing;
 
 use crate::{Clipped, PrivacyError};
@@ -94,9 +94,8 @@ impl Quantized {
             let (applied, expected) = (clipped.clip(), grid.clip);
             return Err(PrivacyError::ClipMismatch { applied, expected });
         }
-        let mut exact = Zeroizing::new(grid.rotation.forward(clipped.values())?);
         let scale = grid.scale.to_f64();
-        exact.iter_mut().for_each(|value| *value *= scale);
+        let exact = Zeroizing::new(grid.rotation.forward_scaled(clipped.values(), scale)?);
         let values = round_within(&exact, grid.squared_norm_bound, rng);
         Ok(Self { values, grid: grid.clone() })
     }
@@ -124,10 +123,12 @@ impl std::fmt::Debug for Quantized {
 
 fn round_within(exact: &[f64], bound: u128, rng: &mut impl Rng) -> Zeroizing<Vec<i64>> {
     let mut rounded = Zeroizing::new(vec![0; exact.len()]);
+    let mut words = Zeroizing::new([[0; 8]; WORDS]);
     for _ in 0..ATTEMPTS {
-        for (to, &value) in rounded.iter_mut().zip(exact) {
-            let floor = value.floor();
-            *to = floor as i64 + i64::from(rng.random::<f64>() < value - floor);
+        for (to, exact) in rounded.chunks_mut(WORDS).zip(exact.chunks(WORDS)) {
+            let words = &mut words[..to.len()];
+            rng.fill_bytes(words.as_flattened_mut());
+            grid::round_at_random(exact, words, to);
         }
         if squared_norm(&rounded) <= bound {
             return rounded;
@@ -148,15 +149,12 @@ fn shrink_within(values: &mut [i64], bound: u128) {
     }
 }
 
-/// Exact below 2^30 coordinates of 2^48: 2^126.
-fn squared_norm(values: &[i64]) -> u128 {
-    let square = |&value: &i64| u128::from(value.unsigned_abs()) * u128::from(value.unsigned_abs());
-    values.iter().map(square).sum()
-}
-
 /// A rounding is above D2² with probability β = e^(-1/2) at most (KLS21, Proposition 22), nearly never
 /// in practice: 64 in a row, less than 2^-46.
 const ATTEMPTS: usize = 64;
+
+/// Random words drawn at a time: 8 KiB, one word a coordinate.
+const WORDS: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -201,6 +199,31 @@ mod tests {
             assert!((found - wanted).abs() < 0.003, "{found} for {wanted}");
         }
     }
+
+    /// Digests of the roundings as they were made one by one, a word of the generator for each coordinate: what
+    /// a node contributes must not depend on how fast it is computed.
+    #[test]
+    fn golden_roundings() {
+        let digest = |dimension: usize, scale: f64, skipped: usize| {
+            let mut rng = rng(9);
+            (0..skipped).for_each(|_| _ = rng.next_u32());
+            let clipped = Clipped::new(&update(dimension), fixed(3.0)).unwrap();
+            let values = Quantized::new(clipped, &grid(3.0, scale, dimension), &mut rng).unwrap();
+            let bytes: Vec<u8> = values.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            (blake3::hash(&bytes).to_hex()[..16].to_owned(), rng.next_u32())
+        };
+        let found: Vec<_> = GOLDEN.iter().map(|g| digest(g.0, g.1, g.2)).collect();
+        assert_eq!(found, GOLDEN.map(|g| (g.3.to_owned(), g.4)));
+    }
+
+    /// Dimension, scale, words drawn before; digest, the word drawn after.
+    const GOLDEN: [(usize, f64, usize, &str, u32); 5] = [
+        (1, 8.0, 0, "5df311c879894b68", 430_252_430),
+        (7, 1e5, 1, "fda3e2be17df22ab", 2_076_971_316),
+        (3000, 0.5, 1, "3fbf3eae3bcc2903", 370_437_362),
+        (100_000, 1000.0, 1, "fb698460ee9dd906", 3_319_339_184),
+        (200_001, 1e9, 3, "624d1bbd825a1678", 1_231_803_848),
+    ];
 
     #[test]
     fn refuses_another_clip_or_dimension() {

@@ -6,7 +6,7 @@ mod deal;
 mod keys;
 mod unmask;
 
-use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use rand::SeedableRng;
 use zeroize::Zeroize;
 
 pub use contribute::{ContributeError, ContributeJob, Prepared, Shape};
@@ -23,13 +23,8 @@ impl Entropy {
         Self(bytes)
     }
 
-    /// For what decides no secret.
-    fn into_rng(self) -> ChaCha20Rng {
-        ChaCha20Rng::from_seed(self.0)
-    }
-
-    /// For secrets: the same numbers from a generator that is wiped when dropped, since whoever finds it in
-    /// memory can draw every key and share once more.
+    /// A generator that is wiped when dropped, since whoever finds that of keys in memory can draw every key and share
+    /// once more.
     fn into_wiped_rng(self) -> chacha20::ChaCha20Rng {
         chacha20::ChaCha20Rng::from_seed(self.0)
     }
@@ -49,10 +44,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_generators_draw_the_same_and_that_of_secrets_is_wiped() {
+    fn what_is_drawn_is_chacha20_and_the_generator_is_wiped() {
         fn is_wiped(_: &impl ZeroizeOnDrop) {}
         let (mut plain, mut wiped) =
-            (Entropy::new([7; 32]).into_rng(), Entropy::new([7; 32]).into_wiped_rng());
+            (rand_chacha::ChaCha20Rng::from_seed([7; 32]), Entropy::new([7; 32]).into_wiped_rng());
         is_wiped(&wiped);
         for _ in 0..100 {
             let (mut one, mut other) = ([0; 32], [0; 32]);

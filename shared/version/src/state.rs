@@ -16,6 +16,10 @@ use crate::VersionError;
 pub(crate) const FORMAT: u8 = 1;
 const MAGIC: [u8; 8] = *b"murstate";
 const HEADER: usize = MAGIC.len() + 1 + 1 + 8 + 8;
+/// Values that are made bytes of at once: 16 KiB.
+const PIECE: usize = 4096;
+/// Bytes that are hashed at once.
+const HASHED: usize = 1 << 16;
 
 /// A version's state: trained adapter parameters, the server optimiser's moments and a step counter.
 ///
@@ -64,16 +68,28 @@ impl State {
 
     /// The canonical bytes (see the table in this file's documentation).
     pub fn encode(&self) -> Vec<u8> {
-        let vectors = self.vectors();
-        let mut bytes = Vec::with_capacity(HEADER + 4 * self.parameters.len() * vectors.len());
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&[FORMAT, self.moments.rule_byte()]);
-        bytes.extend_from_slice(&self.step.to_le_bytes());
-        bytes.extend_from_slice(&(self.parameters.len() as u64).to_le_bytes());
-        for (_, values) in vectors {
-            values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
-        }
+        let length = HEADER + 4 * self.parameters.len() * self.vectors().len();
+        let mut bytes = Vec::with_capacity(length);
+        self.encode_in_pieces(|piece| bytes.extend_from_slice(piece));
         bytes
+    }
+
+    /// Gives the canonical bytes piece by piece, so that whoever only reads them once needs no room for all.
+    fn encode_in_pieces(&self, mut take: impl FnMut(&[u8])) {
+        take(&MAGIC);
+        take(&[FORMAT, self.moments.rule_byte()]);
+        take(&self.step.to_le_bytes());
+        take(&(self.parameters.len() as u64).to_le_bytes());
+        let mut piece = [[0; 4]; PIECE];
+        for (_, values) in self.vectors() {
+            for values in values.chunks(PIECE) {
+                let piece = &mut piece[..values.len()];
+                for (bytes, value) in piece.iter_mut().zip(values) {
+                    *bytes = value.to_le_bytes();
+                }
+                take(piece.as_flattened());
+            }
+        }
     }
 
     /// Reads what [`State::encode`] wrote; every other byte string is refused.
@@ -98,13 +114,25 @@ impl State {
 
     /// The hash that a header names this state by: BLAKE3 over its bytes, keyed by a domain.
     pub fn hash(&self) -> StateHash {
-        StateHash(blake3::derive_key("murmuration state v1", &self.encode()))
+        let mut hasher = blake3::Hasher::new_derive_key("murmuration state v1");
+        // Pieces of a power of two from the first byte on: BLAKE3 is slow where a piece begins within a chunk.
+        let mut waiting = Vec::with_capacity(2 * HASHED);
+        self.encode_in_pieces(|piece| {
+            waiting.extend_from_slice(piece);
+            if waiting.len() >= HASHED {
+                hasher.update(&waiting[..HASHED]);
+                waiting.drain(..HASHED);
+            }
+        });
+        StateHash(hasher.update(&waiting).finalize().into())
     }
 
     /// The state, if every number in it is finite.
     pub(crate) fn expect_finite(self) -> Result<Self, VersionError> {
         for (vector, values) in self.vectors() {
-            if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+            // One pass that does not branch; which one is wrong matters only where one is.
+            if !values.iter().fold(true, |all, value| all & value.is_finite()) {
+                let index = values.iter().position(|value| !value.is_finite()).unwrap_or_default();
                 return Err(VersionError::NotFinite { vector, index });
             }
         }
@@ -222,6 +250,19 @@ mod tests {
         // From the Python binding of the reference implementation.
         let hash = "2fdb8a3fcc2e8d3f55bc3f55c46dc785c20fff115734abe10be8df8052995b68";
         assert_eq!(state.hash().to_string(), hash);
+    }
+
+    #[test]
+    fn bytes_and_hash_go_over_many_pieces() {
+        let values = |from: usize| (from..from + 9 * PIECE + 3).map(|i| i as f32 / 7.0).collect();
+        let moments = Moments::Yogi(values(5), values(9));
+        let state = State { parameters: values(0), moments, step: 1 };
+        let bytes = state.encode();
+        let at = |place: usize| f32::from_le_bytes(bytes[place..place + 4].try_into().unwrap());
+        assert_eq!(at(HEADER + 4 * PIECE), PIECE as f32 / 7.0);
+        assert_eq!(at(bytes.len() - 4), (9 + 9 * PIECE + 2) as f32 / 7.0);
+        assert_eq!(State::decode(&bytes), Ok(state.clone()));
+        assert_eq!(state.hash().0, blake3::derive_key("murmuration state v1", &bytes));
     }
 
     #[test]

@@ -6,8 +6,7 @@ use protocol::{
     Entropy,
     job::{ContributeJob, DealJob, DealtOutput, Prepared, Shape, UnmaskJob, Unmasked},
 };
-use rand::RngExt;
-use rand_chacha::ChaCha20Rng;
+use rand::{Rng, RngExt};
 use secagg::{DummyMasks, DummySeals, KeystreamMasks};
 
 use crate::scenario::{DIMENSION, ONE_HOT};
@@ -47,10 +46,10 @@ pub(crate) fn made_update(node: usize, clip: grid::Q32) -> Clipped {
 
 /// Values whose sum shows who is in it: the node's own coordinate is 1, the other nodes' are 0, and
 /// the rest is noise that differs from draw to draw.
-pub(crate) fn one_hot(node: usize, modulus: Modulus, rng: &mut ChaCha20Rng) -> Vec<u32> {
-    let noise = |rng: &mut ChaCha20Rng| modulus.from_signed(rng.random_range(-1000..=1000));
+pub(crate) fn one_hot(node: usize, modulus: Modulus, rng: &mut impl Rng) -> Vec<u32> {
+    let mut noise = || modulus.from_signed(rng.random_range(-1000..=1000));
     let own = |place: usize| u32::from(place == node % ONE_HOT);
-    (0..DIMENSION).map(|i| if i < ONE_HOT { own(i) } else { noise(rng) }).collect()
+    (0..DIMENSION).map(|i| if i < ONE_HOT { own(i) } else { noise() }).collect()
 }
 
 /// Runs the job that ends in a contribution, and says which values it holds.
@@ -61,7 +60,7 @@ pub(crate) fn contribute(
     entropy: Entropy,
 ) -> (Prepared, Vec<u32>) {
     let mut made = Vec::new();
-    let release = |_, shape: &Shape, charge, rng: &mut ChaCha20Rng| {
+    let release = |_, shape: &Shape, charge, rng: &mut _| {
         made = one_hot(node, shape.grid.modulus(), rng);
         Ok(assert_release(made.clone(), charge))
     };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use secagg::{MaskContext, Secret32, Share};
 use wire::{
-    AbortReason, Checked, MemberIndex, MemberSet, NodeId, Reveal, RevealedShare, ShareKind,
-    SharesClosed, Signed, Survivors, ToCoordinator, ToNode, Transcript,
+    AbortReason, Checked, Contribution, MemberIndex, MemberSet, NodeId, Reveal, RevealedShare,
+    ShareKind, SharesClosed, Signed, Survivors, ToCoordinator, ToNode, Transcript,
 };
 
 use super::{Effect, Phase, Record, Step, context::Context, issuing::Unmasking, pace};
@@ -185,6 +185,7 @@ impl Fixed {
             thresholds: self.roster.thresholds(),
             members: self.closed.members,
             contributions: self.contributions(),
+            survivors,
             seeds,
             mask_keys,
         })
@@ -212,13 +213,10 @@ impl Fixed {
         Some(all)
     }
 
-    fn contributions(&self) -> Vec<(MemberIndex, Vec<u8>)> {
-        let of = |signed: &Signed<wire::Contribution>| {
-            let node = signed.claimed_signer();
-            let place = self.roster.place(node)?;
-            let contribution = signed.check(node).ok()?;
-            let counted = self.survivors.members.contains(place);
-            counted.then(|| (place, contribution.into_value().values))
+    /// The bytes are the transcript's own; they are read by the job, a few at a time.
+    fn contributions(&self) -> Vec<(MemberIndex, Signed<Contribution>)> {
+        let of = |signed: &Signed<Contribution>| {
+            Some((self.roster.place(signed.claimed_signer())?, signed.clone()))
         };
         self.transcript.contributions.iter().filter_map(of).collect()
     }

@@ -71,10 +71,10 @@ impl ContributeJob {
             Clipped,
             &Shape,
             Charge,
-            &mut rand_chacha::ChaCha20Rng,
+            &mut chacha20::ChaCha20Rng,
         ) -> Result<Release, PrivacyError>,
     ) -> Prepared {
-        let mut rng = entropy.into_rng();
+        let mut rng = entropy.into_wiped_rng();
         let instant = Instant(rng.next_u32());
         let round = self.shape.round;
         let Self { task, closed, update, charge, shape, secrets, masks, members, sampler: _ } =

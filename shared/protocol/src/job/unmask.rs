@@ -7,7 +7,7 @@ use secagg::{
     RecoveredSeed, RunningSum, SecaggError, Share, Thresholds, Unmask, recover_mask_key,
     recover_seed,
 };
-use wire::{MemberIndex, MemberSet, Round};
+use wire::{Contribution, MemberIndex, MemberSet, Round, Signed};
 
 /// Unmasks one round's sum.
 pub struct UnmaskJob {
@@ -19,13 +19,18 @@ pub struct UnmaskJob {
     pub(crate) thresholds: Thresholds,
     /// R2.
     pub(crate) members: MemberSet,
-    /// Packed contributions of U.
-    pub(crate) contributions: Vec<(MemberIndex, Vec<u8>)>,
+    /// What arrived, signed, with its sender's place; only that of U counts.
+    pub(crate) contributions: Vec<(MemberIndex, Signed<Contribution>)>,
+    /// U.
+    pub(crate) survivors: MemberSet,
     /// Seed shares of U, by owner.
     pub(crate) seeds: Vec<(MemberIndex, Vec<Share>)>,
     /// Mask-key shares of R2 without U, by owner.
     pub(crate) mask_keys: Vec<(MemberIndex, Vec<Share>)>,
 }
+
+/// Contributions that are read at once: however many there are, no more of them are in memory twice.
+const AT_ONCE: usize = 4;
 
 /// What came out.
 pub struct Unmasked {
@@ -77,9 +82,21 @@ impl UnmaskJob {
 
     fn sum(&self) -> Result<RunningSum, SecaggError> {
         let mut sum = RunningSum::new(self.length, self.modulus);
-        let packed: Vec<(MemberIndex, &[u8])> =
-            self.contributions.iter().map(|(member, bytes)| (*member, bytes.as_slice())).collect();
-        sum.add_packed(&packed)?;
+        let counted: Vec<&(MemberIndex, Signed<Contribution>)> = self
+            .contributions
+            .iter()
+            .filter(|(member, _)| self.survivors.contains(*member))
+            .collect();
+        for few in counted.chunks(AT_ONCE) {
+            let read = |(member, signed): &&(MemberIndex, Signed<Contribution>)| {
+                let contribution = signed.check(signed.claimed_signer()).ok()?;
+                Some((*member, contribution.into_value().values))
+            };
+            let values: Vec<(MemberIndex, Vec<u8>)> = few.iter().filter_map(read).collect();
+            let packed: Vec<(MemberIndex, &[u8])> =
+                values.iter().map(|(member, bytes)| (*member, bytes.as_slice())).collect();
+            sum.add_packed(&packed)?;
+        }
         Ok(sum)
     }
 

@@ -129,11 +129,11 @@ impl History {
 
     /// Goes past steps that leave the state as it is and need no evidence.
     fn pass_idle_steps(&mut self) {
-        let Some(hash) = self.state.as_ref().map(State::hash) else { return };
+        let Some(known) = &self.state else { return };
         while let Some(header) = self.next_step() {
             match header.outcome {
                 Outcome::Aborted { .. } => {}
-                Outcome::RolledBack { state, .. } if state == hash => {}
+                Outcome::RolledBack { state, .. } if state == known.hash() => {}
                 _ => return,
             }
             self.known = header.index;

@@ -58,12 +58,12 @@ fn every_modulus_takes_its_bits_from_the_lanes() {
     }
 }
 
-/// On a processor without AVX2 both are the same way.
+/// The same words, and the same b bits of every sum. On a processor without AVX2 both are the same way.
 #[test]
 fn both_ways_give_the_same_words() {
     let (mut wide, mut narrow) = (Keystream::default(), Keystream::narrow());
-    let mut values = [vec![7; BLOCK], vec![7; BLOCK]];
     for (number, bits) in (8..=32).enumerate() {
+        let mut values = [vec![7; BLOCK], vec![7; BLOCK]];
         let key = Secret32::new(&[number as u8; 32]);
         for (keystream, values) in [&mut wide, &mut narrow].into_iter().zip(&mut values) {
             // Far into the stream, and close to its end.
@@ -73,7 +73,11 @@ fn both_ways_give_the_same_words() {
             keystream.combine(bits, Sign::Subtract, &mut values[..BLOCK / 2 + number]);
         }
         assert_eq!(wide.rows, narrow.rows, "{bits} bits");
-        assert_eq!(values[0], values[1], "{bits} bits");
+        let reduced = values.each_ref().map(|values| -> Vec<u32> {
+            values.iter().map(|value| value & modulus(bits).mask()).collect()
+        });
+        let different = reduced[0].iter().zip(&reduced[1]).position(|(one, other)| one != other);
+        assert_eq!(different, None, "{bits} bits");
     }
 }
 

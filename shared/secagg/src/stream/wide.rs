@@ -43,20 +43,21 @@ fn fill_avx2(key: &Key, first: u32, strides: &mut [[Row; WORDS]]) {
 /// "expand 32-byte k" in four words (RFC 8439 section 2.3).
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
-/// RFC 8439 section 2.1, on words of eight blocks. A macro, so that all sixteen words stay in registers.
-macro_rules! quarter_round {
-    ($state:ident, $by_16:ident, $by_8:ident, $a:literal, $b:literal, $c:literal, $d:literal) => {
-        $state[$a] = _mm256_add_epi32($state[$a], $state[$b]);
-        $state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $by_16);
-        $state[$c] = _mm256_add_epi32($state[$c], $state[$d]);
-        let mixed = _mm256_xor_si256($state[$b], $state[$c]);
+/// RFC 8439 section 2.1, on words of eight blocks, some quarter rounds side by side: each waits for itself at every
+/// step. A macro, so that all sixteen words stay in registers.
+macro_rules! quarter_rounds {
+    ($state:ident, $by_16:ident, $by_8:ident, $([$a:literal, $b:literal, $c:literal, $d:literal]),*) => {
+        $($state[$a] = _mm256_add_epi32($state[$a], $state[$b]);)*
+        $($state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $by_16);)*
+        $($state[$c] = _mm256_add_epi32($state[$c], $state[$d]);)*
+        $(let mixed = _mm256_xor_si256($state[$b], $state[$c]);
         $state[$b] =
-            _mm256_or_si256(_mm256_slli_epi32::<12>(mixed), _mm256_srli_epi32::<20>(mixed));
-        $state[$a] = _mm256_add_epi32($state[$a], $state[$b]);
-        $state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $by_8);
-        $state[$c] = _mm256_add_epi32($state[$c], $state[$d]);
-        let mixed = _mm256_xor_si256($state[$b], $state[$c]);
-        $state[$b] = _mm256_or_si256(_mm256_slli_epi32::<7>(mixed), _mm256_srli_epi32::<25>(mixed));
+            _mm256_or_si256(_mm256_slli_epi32::<12>(mixed), _mm256_srli_epi32::<20>(mixed));)*
+        $($state[$a] = _mm256_add_epi32($state[$a], $state[$b]);)*
+        $($state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $by_8);)*
+        $($state[$c] = _mm256_add_epi32($state[$c], $state[$d]);)*
+        $(let mixed = _mm256_xor_si256($state[$b], $state[$c]);
+        $state[$b] = _mm256_or_si256(_mm256_slli_epi32::<7>(mixed), _mm256_srli_epi32::<25>(mixed));)*
     };
 }
 
@@ -79,14 +80,10 @@ fn eight_blocks(key: &[u32; 8], counter: u32) -> [__m256i; WORDS] {
     }
     state[12] = counters;
     for _ in 0..10 {
-        quarter_round!(state, by_16, by_8, 0, 4, 8, 12);
-        quarter_round!(state, by_16, by_8, 1, 5, 9, 13);
-        quarter_round!(state, by_16, by_8, 2, 6, 10, 14);
-        quarter_round!(state, by_16, by_8, 3, 7, 11, 15);
-        quarter_round!(state, by_16, by_8, 0, 5, 10, 15);
-        quarter_round!(state, by_16, by_8, 1, 6, 11, 12);
-        quarter_round!(state, by_16, by_8, 2, 7, 8, 13);
-        quarter_round!(state, by_16, by_8, 3, 4, 9, 14);
+        quarter_rounds!(state, by_16, by_8, [0, 4, 8, 12], [1, 5, 9, 13]);
+        quarter_rounds!(state, by_16, by_8, [2, 6, 10, 14], [3, 7, 11, 15]);
+        quarter_rounds!(state, by_16, by_8, [0, 5, 10, 15], [1, 6, 11, 12]);
+        quarter_rounds!(state, by_16, by_8, [2, 7, 8, 13], [3, 4, 9, 14]);
     }
     for (word, &part) in state.iter_mut().zip(CONSTANTS.iter().chain(key)) {
         *word = _mm256_add_epi32(*word, all(part));
@@ -99,8 +96,8 @@ fn eight_blocks(key: &[u32; 8], counter: u32) -> [__m256i; WORDS] {
 fn combine_avx2(rows: &[Row], bits: u32, sign: Sign, values: &mut [u32]) {
     let (whole, rest) = values.as_chunks_mut::<LANES>();
     match sign {
-        Sign::Add => add_fields::<true>(rows, bits, whole),
-        Sign::Subtract => add_fields::<false>(rows, bits, whole),
+        Sign::Add => add_all_fields::<true>(rows, bits, whole),
+        Sign::Subtract => add_all_fields::<false>(rows, bits, whole),
     }
     if rest.is_empty() {
         return;
@@ -115,19 +112,64 @@ fn combine_avx2(rows: &[Row], bits: u32, sign: Sign, values: &mut [u32]) {
     }
 }
 
+/// For every b a loop of its own, in which all shifts are known.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add_fields<const ADD: bool>(rows: &[Row], bits: u32, values: &mut [Row]) {
-    let mut position = 0;
-    for value in values {
-        let (before, field) = (load(value), field(rows, position));
-        let after = match ADD {
-            true => _mm256_add_epi32(before, field),
-            false => _mm256_sub_epi32(before, field),
+fn add_all_fields<const ADD: bool>(rows: &[Row], bits: u32, values: &mut [Row]) {
+    macro_rules! by_bits {
+        ($($known:literal)*) => {
+            match bits {
+                $($known => add_fields::<$known, ADD>(rows, values),)*
+                _ => unreachable!("a modulus has 8 to 32 bits"),
+            }
         };
-        store(value, after);
-        position += bits as usize;
     }
+    by_bits!(8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32)
+}
+
+/// Thirty-two fields of a lane fill `BITS` rows exactly. A macro for the places, so that the loop is unrolled and every
+/// shift a constant.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_fields<const BITS: usize, const ADD: bool>(rows: &[Row], values: &mut [Row]) {
+    let (groups, rest) = values.as_chunks_mut::<32>();
+    let whole = groups.len() * BITS;
+    for (values, rows) in groups.iter_mut().zip(rows.chunks_exact(BITS)) {
+        let rows: &[Row; BITS] = rows.try_into().expect("a group");
+        macro_rules! places {
+            ($($place:literal)*) => {
+                $(add_field::<ADD>(&mut values[$place], known_field::<BITS, $place>(rows));)*
+            };
+        }
+        places!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
+    }
+    for (place, value) in rest.iter_mut().enumerate() {
+        add_field::<ADD>(value, field(&rows[whole..], place * BITS));
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_field<const ADD: bool>(value: &mut Row, field: __m256i) {
+    let before = load(value);
+    let after = match ADD {
+        true => _mm256_add_epi32(before, field),
+        false => _mm256_sub_epi32(before, field),
+    };
+    store(value, after);
+}
+
+/// Field `place` of a group of thirty-two.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn known_field<const BITS: usize, const PLACE: usize>(rows: &[Row; BITS]) -> __m256i {
+    let (row, shift) = const { (PLACE * BITS / 32, PLACE * BITS % 32) };
+    let low = _mm256_srl_epi32(load(&rows[row]), _mm_cvtsi32_si128(shift as i32));
+    if shift + BITS <= 32 {
+        return low;
+    }
+    let high = _mm256_sll_epi32(load(&rows[row + 1]), _mm_cvtsi32_si128(32 - shift as i32));
+    _mm256_or_si256(low, high)
 }
 
 /// The bits of every lane from `position` on; those above b are left as they fall. A shift by 32 gives zeros.

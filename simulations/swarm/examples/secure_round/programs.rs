@@ -8,8 +8,7 @@ use protocol::{
     job::Shape,
     node::{Effect, Input, Job, Output, Trained},
 };
-use rand::{TryRng as _, rngs::SysRng};
-use rand_chacha::ChaCha20Rng;
+use rand::{Rng, TryRng as _, rngs::SysRng};
 use secagg::KeystreamMasks;
 use wire::{NodeId, ToCoordinator, ToNode};
 
@@ -99,7 +98,7 @@ impl NodeProgram {
         match job {
             Job::Contribute(_) if self.has_dropped() => None,
             Job::Contribute(job) => {
-                let release = |update, shape: &Shape, charge, rng: &mut ChaCha20Rng| {
+                let release = |update, shape: &Shape, charge, rng: &mut _| {
                     self.release(update, shape, charge, rng)
                 };
                 Some(Output::Prepared(job.run_with::<KeystreamMasks>(entropy(), release)))
@@ -118,7 +117,7 @@ impl NodeProgram {
         update: Clipped,
         shape: &Shape,
         charge: Charge,
-        rng: &mut ChaCha20Rng,
+        rng: &mut impl Rng,
     ) -> Result<Release, PrivacyError> {
         if self.size.quantises {
             std::hint::black_box(Quantized::new(update, &shape.grid, rng)?);

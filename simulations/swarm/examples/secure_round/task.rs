@@ -83,15 +83,17 @@ impl Size {
 
     /// What training would have given.
     pub fn update(&self, node: usize, clip: Q32) -> Clipped {
-        let values: Vec<f32> =
-            (0..self.values).map(|place| ((node + place) % 7) as f32 * 0.01).collect();
+        let seven: [f32; 7] = std::array::from_fn(|place| ((node + place) % 7) as f32 * 0.01);
+        let mut values = seven.repeat(self.values.div_ceil(7));
+        values.truncate(self.values);
         Clipped::new(&values, clip).unwrap()
     }
 
     /// What a node contributes: integers whose sum is known.
     pub fn made(&self, node: usize) -> Vec<u32> {
         let mask = (1 << BITS) - 1;
-        (0..self.padded()).map(|place| (place * (node + 1) * 2_654_435_761) as u32 & mask).collect()
+        let factor = (node as u32 + 1).wrapping_mul(2_654_435_761);
+        (0..self.padded() as u32).map(|place| place.wrapping_mul(factor) & mask).collect()
     }
 
     /// The sum of what these nodes contribute.
