@@ -301,7 +301,10 @@ mod tests {
             text.starts_with("node.toml:5:10 in [privacy]: invalid type: string \"ten\""),
             "{text}"
         );
-        assert!(text.contains("expected a whole number from 0 to 4,294"), "no type of Rust: {text}");
+        assert!(
+            text.contains("expected a whole number from 0 to 4,294"),
+            "no type of Rust: {text}"
+        );
         assert!(text.ends_with("rounds = \"ten\""), "{text}");
         assert!(std::error::Error::source(&error).is_none(), "TOML's own words would say it twice");
     }
