@@ -9,7 +9,7 @@ use std::{
 use cargo_metadata::{Metadata, MetadataCommand, Package};
 
 /// What each crate may name of ours, as in the table of design.md section 3. `tests` may name everything.
-const TABLE: [(&str, &str); 19] = [
+const TABLE: [(&str, &str); 20] = [
     ("wire", ""),
     ("grid", ""),
     ("chatlogs", ""),
@@ -22,18 +22,18 @@ const TABLE: [(&str, &str); 19] = [
     ("version", "wire grid"),
     ("store", "wire version"),
     ("protocol", "wire grid secagg privacy version"),
+    ("estimate", "privacy report program"),
     ("audit", "wire grid protocol secagg privacy version report program"),
     ("device", "wire grid privacy version protocol chatlogs report program network store"),
     ("node", NODE),
     ("coordinator", SHARED),
     ("swarm", "wire grid protocol secagg privacy version"),
     ("learning", "wire grid chatlogs model privacy version audit"),
-    ("murmur-simulate", "swarm learning audit wire privacy report program"),
+    ("murmur-simulate", "swarm learning estimate wire report program"),
 ];
 
 /// All of shared but audit.
-const SHARED: &str =
-    "wire protocol version grid secagg privacy model chatlogs report program network store";
+const SHARED: &str = "wire protocol version grid secagg privacy model chatlogs report program network store estimate";
 
 /// The same, and `device`, which lies under it.
 const NODE: &str =

@@ -76,6 +76,14 @@ fn tone_of_text(level: Level) -> Tone {
 pub const NO_GUARANTEE: &str = "No meaningful guarantee: at this ε, what is published may tell whether, and what, this \
     node contributed. What protects it is that nobody looks, not mathematics.";
 
+/// What it comes to, on a page: in the red box where the evidence does not hold.
+pub fn concluded(page: Page, findings: &Findings) -> Page {
+    match findings.worst() {
+        Level::Fault => page.warning(&plain_verdict(findings)),
+        Level::Ok | Level::Note | Level::Warning => page.text(&plain_verdict(findings)),
+    }
+}
+
 /// The last line: what it comes to.
 pub fn verdict(findings: &Findings) -> String {
     let colour = match findings.worst() {

@@ -52,6 +52,25 @@ pub enum Invariant {
     NoPanic,
 }
 
+impl Invariant {
+    /// What must hold, for people.
+    fn words(self) -> &'static str {
+        match self {
+            Self::ExactlyOnce => "a contribution is in the published sum once or not at all",
+            Self::OneSum => {
+                "no more than one sum of a round can be computed, and none below the floors"
+            }
+            Self::OneHistory => "everybody has the same history",
+            Self::LedgerHolds => "no ledger is below what its node has released",
+            Self::NoiseOnce => "a node draws noise once in a round",
+            Self::DurableFirst => "what is said was durable before",
+            Self::Lively => "without further faults a version is issued in bounded time",
+            Self::Restarts => "a program that starts from its disk comes up",
+            Self::NoPanic => "no machine panics",
+        }
+    }
+}
+
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -68,7 +87,7 @@ pub struct Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { invariant, at_ms, round, what } = self;
-        write!(f, "{invariant:?} at {at_ms} ms")?;
+        write!(f, "{invariant:?} ({}) at {at_ms} ms", invariant.words())?;
         if let Some(round) = round {
             write!(f, " in round {round}")?;
         }

@@ -27,6 +27,7 @@ pub mod outcome;
 mod queue;
 pub mod scenario;
 mod trace;
+mod words;
 pub mod workload;
 pub mod world;
 

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use crate::{effects::Boundary, faults::FaultKind, invariants::Violation};
+use wire::AbortReason;
+
+use crate::{effects::Boundary, faults::FaultKind, invariants::Violation, words};
 
 /// What came of one seed.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +29,8 @@ pub struct Outcome {
     pub endings: BTreeMap<String, u64>,
     /// Rejections by the machines, by side and reason.
     pub rejections: BTreeMap<String, u64>,
-    /// What the owners of nodes were told, by its beginning.
-    pub reports: BTreeMap<String, u64>,
+    /// What the owners of nodes and the operator were told, in words.
+    pub reports: BTreeMap<&'static str, u64>,
     /// Broken invariants.
     pub violations: Vec<Violation>,
     /// A line for everything that happened, if asked for.
@@ -57,6 +59,11 @@ impl Outcome {
         let named = self.rejections.iter().filter(|(name, _)| name.contains(reason));
         named.map(|(_, count)| count).sum()
     }
+
+    /// How many rounds were aborted for this reason.
+    pub fn aborted(&self, reason: AbortReason) -> u64 {
+        self.endings.get(&words::abort(reason)).copied().unwrap_or_default()
+    }
 }
 
 fn merge<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
@@ -76,7 +83,7 @@ impl fmt::Display for Outcome {
         table(f, "programs stopped at", &self.boundaries)?;
         table(f, "rounds ended by", &self.endings)?;
         table(f, "rejections", &self.rejections)?;
-        table(f, "owners were told", &self.reports)?;
+        table(f, "owners and the operator were told", &self.reports)?;
         self.violations.iter().try_for_each(|violation| writeln!(f, "BROKEN: {violation}"))
     }
 }

@@ -240,17 +240,26 @@ fn page(answer: &Answer) -> Page {
         Some(line) if !line.meaningful => page.warning(present::NO_GUARANTEE),
         _ => page,
     };
+    let page = match answer.findings.worst() {
+        Level::Ok | Level::Note => page,
+        Level::Warning | Level::Fault => present::concluded(page, &answer.findings),
+    };
     let page = page.section("Against each adversary").table(table(answer));
     let page = if answer.curves.is_empty() {
         page
     } else {
         let unit = answer.counted;
-        let chart =
-            LineChart::new(format!("ε after each {unit}"))
-                .x(Axis::new(unit))
-                .y(Axis::new("ε").unit(format!("at δ = {:e}", answer.delta)).from_zero());
+        // A single line has no legend.
+        let whom = match &answer.curves[..] {
+            [(name, _)] => format!(", against {name}"),
+            _ => String::new(),
+        };
+        let chart = LineChart::new(format!("ε after each {unit}{whom}"))
+            .x(Axis::new(unit))
+            .y(Axis::new("ε").unit(format!("at δ = {:e}", answer.delta)).from_zero());
         let series = answer.curves.iter().map(|(name, points)| Series::new(name, points.clone()));
-        page.section("Over rounds").line_chart(series.fold(chart, LineChart::series))
+        page.section(if unit == "entry" { "Over the ledger" } else { "Over rounds" })
+            .line_chart(series.fold(chart, LineChart::series))
     };
     page.section("What was looked at").table(present::table(&answer.findings))
 }

@@ -159,8 +159,7 @@ fn rows(answer: &Reconciliation) -> Table {
 }
 
 fn page(answer: &Reconciliation) -> Page {
-    Page::new("Ledgers beside transcripts")
-        .lead(&present::plain_verdict(&answer.findings))
+    present::concluded(Page::new("Ledgers beside transcripts"), &answer.findings)
         .section("What was looked at")
         .table(present::table(&answer.findings))
         .section("Every node")

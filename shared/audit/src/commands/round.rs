@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use audit::{History, RoundAudit, audit_round};
-use privacy::words::at_most;
+use grid::Q40;
+use privacy::{MEANINGFUL_EPSILON, words::at_most, zcdp_epsilon};
 use program::human::wrapped;
 use program::{Exit, Output};
+use protocol::policy::DELTA;
 use report::Page;
 use serde::Serialize;
 use wire::{RoundRecord, Transcript};
@@ -85,18 +87,47 @@ fn sentence(audit: &RoundAudit) -> String {
     match (round, rho) {
         (Some(round), Some(rho)) => format!(
             "Round {round} of task {}: {roster} advertised, {closed} dealt shares, {survivors} are in the sum; \
-             ρ = {} for each of them.",
+             ρ = {} for each of them{}.",
             &task[..12],
-            at_most(*rho)
+            at_most(*rho),
+            alone(*rho)
         ),
         _ => format!("Not a round of task {}.", &task[..12]),
     }
 }
 
+/// What one round costs whoever was in no other: a round that holds may still protect nobody.
+fn alone(rho: f64) -> String {
+    match Q40::from_f64_up(rho).map(|rho| zcdp_epsilon(rho, DELTA)) {
+        Ok(Ok(epsilon)) if epsilon <= MEANINGFUL_EPSILON => {
+            format!(" (this round alone: ε = {} at δ = {DELTA:e})", at_most(epsilon))
+        }
+        Ok(Ok(epsilon)) => format!(
+            " (this round alone: ε = {} at δ = {DELTA:e}, NO MEANINGFUL GUARANTEE)",
+            at_most(epsilon)
+        ),
+        _ => " (NO MEANINGFUL GUARANTEE)".to_owned(),
+    }
+}
+
 fn page(answer: &Answer) -> Page {
-    Page::new("Audit of a round")
-        .lead(&sentence(&answer.audit))
-        .text(&present::plain_verdict(&answer.audit.findings))
+    let page = Page::new("Audit of a round").lead(&sentence(&answer.audit));
+    present::concluded(page, &answer.audit.findings)
         .section("What was looked at")
         .table(present::table(&answer.audit.findings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_without_a_guarantee_says_so() {
+        let weak = alone(555.544189878);
+        assert!(weak.contains("ε = ") && weak.contains("NO MEANINGFUL GUARANTEE"), "{weak}");
+        // ρ = 0.1 at δ = 1e-6: between μ's exact ε and ρ + 2√(ρ ln(1/δ)) = 2.45.
+        let sound = alone(0.1);
+        assert!(sound.contains("ε = 2.") && !sound.contains("NO MEANINGFUL"), "{sound}");
+        assert!(alone(f64::INFINITY).contains("NO MEANINGFUL GUARANTEE"));
+    }
 }

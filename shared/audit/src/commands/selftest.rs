@@ -57,5 +57,7 @@ fn table(answer: &SelfTest) -> Table {
 }
 
 fn page(answer: &SelfTest) -> Page {
-    Page::new("Self-test of this installation").lead(verdict(answer)).table(table(answer))
+    let page = Page::new("Self-test of this installation");
+    let page = if answer.ok { page.lead(verdict(answer)) } else { page.warning(verdict(answer)) };
+    page.table(table(answer))
 }

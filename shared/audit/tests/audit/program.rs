@@ -86,7 +86,16 @@ fn a_round_is_audited_in_its_coordinators_folder() {
     assert!(findings.iter().all(|finding| finding["level"] == "ok"), "{findings:?}");
 
     let other = folder.path().join("transcripts/round-000001");
-    assert_eq!(code(&run(&["round", text(&record), "--transcript", text(&other)])), 3);
+    let page = folder.path().join("page.html");
+    let boxed = |transcript: &Path, ends: i32| {
+        let run =
+            run(&["round", text(&record), "--transcript", text(transcript), "--html", text(&page)]);
+        assert_eq!(code(&run), ends);
+        let page = std::fs::read_to_string(&page).unwrap();
+        page.contains("class=\"box bad\"") && page.contains("does not hold")
+    };
+    assert!(boxed(&other, 3), "what does not hold is in a red box");
+    assert!(!boxed(&transcript, 0));
     assert_eq!(code(&run(&["round", text(&transcript)])), 1, "a transcript is no record");
 
     // A record that was sent to somebody, without the folder around it.

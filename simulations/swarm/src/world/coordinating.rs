@@ -15,6 +15,7 @@ use crate::{
     faults::FaultKind,
     invariants::Invariant,
     scenario::{BAD_LOSS_MICRO, LOSS_MICRO, coordinator_key, genesis, settings},
+    words,
 };
 
 /// How often the program looks whether it can begin a round, in milliseconds.
@@ -130,7 +131,7 @@ impl World {
         let ending = match header.outcome {
             Outcome::Issued { .. } => "a new version".to_owned(),
             Outcome::Refused { .. } => "a refused candidate".to_owned(),
-            Outcome::Aborted { reason } => format!("an abort: {reason:?}"),
+            Outcome::Aborted { reason } => words::abort(reason),
             Outcome::RolledBack { .. } => return self.faults.count(FaultKind::RolledBack),
         };
         self.line(|| format!("round {} ends with {ending}", header.round));
@@ -152,9 +153,7 @@ impl World {
             }
             Effect::Report(event) => {
                 self.line(|| format!("coordinator reports: {event:?}"));
-                let text = format!("{event:?}");
-                let word = text.split([' ', '(']).next().unwrap_or_default();
-                *self.outcome.reports.entry(format!("operator: {word}")).or_default() += 1;
+                *self.outcome.reports.entry(words::operator(event)).or_default() += 1;
             }
             _ => {}
         }

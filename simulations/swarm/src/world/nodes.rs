@@ -3,7 +3,7 @@
 use privacy::{Ledger, Sampler};
 use protocol::{
     Entropy, Node, Time,
-    node::{self, Effect, Event, Input, Job, NodeStart, Output, Record, TrainOrder, Trained},
+    node::{Effect, Event, Input, Job, NodeStart, Output, Record, TrainOrder, Trained},
 };
 use version::{Chain, State};
 
@@ -14,7 +14,7 @@ use crate::{
     faults::FaultKind,
     invariants::Invariant,
     scenario::{genesis, node_key, policy},
-    workload,
+    words, workload,
 };
 
 impl World {
@@ -195,7 +195,7 @@ impl World {
             }
             Effect::Report(event) => {
                 self.line(|| format!("node {node} tells its owner: {event:?}"));
-                *self.outcome.reports.entry(first_word(event)).or_default() += 1;
+                *self.outcome.reports.entry(words::owner(event)).or_default() += 1;
                 if let Event::Refused { why, .. } = event
                     && why.to_string().contains("ended without a sum")
                 {
@@ -272,10 +272,4 @@ impl World {
             self.tell_node(node, Input::Forgive);
         }
     }
-}
-
-/// What kind of event it is.
-fn first_word(event: &node::Event) -> String {
-    let text = format!("{event:?}");
-    text.split([' ', '(']).next().unwrap_or_default().to_owned()
 }

@@ -92,8 +92,9 @@ fn deafened(answers: Answers) -> (Outcome, u32) {
 #[test]
 fn whoever_missed_results_recomputes_every_step() {
     let (outcome, contributions) = deafened(Answers::Honestly);
-    assert!(!outcome.reports.contains_key("AdoptedByHash"), "{outcome}");
-    let (nodes, adopted) = (outcome.nodes as u64, outcome.reports["Adopted"]);
+    assert!(!outcome.reports.contains_key("a version was taken by its hash alone"), "{outcome}");
+    let (nodes, adopted) =
+        (outcome.nodes as u64, outcome.reports["a version was recomputed and adopted"]);
     assert!(adopted + 1 >= nodes * outcome.versions && outcome.versions > 5, "{outcome}");
     assert!(u64::from(contributions) >= outcome.rounds, "{contributions} in {outcome}");
 }
@@ -102,7 +103,7 @@ fn whoever_missed_results_recomputes_every_step() {
 fn evidence_of_another_sum_is_refused_and_asked_for_again() {
     let (outcome, contributions) = deafened(Answers::WithAnotherSum);
     assert_eq!(outcome.rejected("node: does not follow"), 1, "{outcome}");
-    assert!(!outcome.reports.contains_key("AdoptedByHash"), "{outcome}");
+    assert!(!outcome.reports.contains_key("a version was taken by its hash alone"), "{outcome}");
     assert!(u64::from(contributions) + 1 >= outcome.rounds, "{contributions} in {outcome}");
 }
 
@@ -110,8 +111,8 @@ fn evidence_of_another_sum_is_refused_and_asked_for_again() {
 #[test]
 fn a_header_that_its_own_evidence_contradicts_is_refused() {
     let (outcome, contributions) = deafened(Answers::WithOtherStates);
-    assert!(outcome.reports["DoesNotFollow"] > 0, "{outcome}");
-    assert!(!outcome.reports.contains_key("AdoptedByHash"), "{outcome}");
+    assert!(outcome.reports["a version does not follow from its own sum"] > 0, "{outcome}");
+    assert!(!outcome.reports.contains_key("a version was taken by its hash alone"), "{outcome}");
     assert_eq!(contributions, 1, "it takes part in nothing that builds on it: {outcome}");
 }
 
@@ -119,8 +120,8 @@ fn a_header_that_its_own_evidence_contradicts_is_refused() {
 #[test]
 fn headers_alone_finish_no_round() {
     let (outcome, contributions) = deafened(Answers::WithoutRecords);
-    assert!(outcome.reports["AdoptedByHash"] > 0, "{outcome}");
-    assert!(outcome.reports["Refused"] > 0, "{outcome}");
+    assert!(outcome.reports["a version was taken by its hash alone"] > 0, "{outcome}");
+    assert!(outcome.reports["a plan or a cohort was refused"] > 0, "{outcome}");
     // Its owner, who is asked after five, lets it go on: without that it would stay at five.
     assert!(contributions >= 5 && u64::from(contributions) < outcome.rounds, "{contributions}");
 }

@@ -52,7 +52,7 @@ fn a_plan_below_the_nodes_policy_is_refused() {
         let weaker = by_coordinator(&plan, |plan| plan.cohort.corrupt_denominator = 1000);
         vec![ToNode::Plan(weaker)]
     });
-    assert!(outcome.reports["Refused"] > 0, "{outcome}");
+    assert!(outcome.reports["a plan or a cohort was refused"] > 0, "{outcome}");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn another_model_for_one_node_is_refused() {
         let other = |change: fn(&mut Plan)| ToNode::Plan(by_coordinator(&plan, change));
         vec![other(|plan| plan.base.0[0] ^= 1), other(|plan| plan.adapter.rank = 9)]
     });
-    assert_eq!(outcome.reports["Refused"], 2, "{outcome}");
+    assert_eq!(outcome.reports["a plan or a cohort was refused"], 2, "{outcome}");
 }
 
 /// Pitfall 5, within what the genesis leaves open: another plan for one node has another hash, its keys and
@@ -180,7 +180,7 @@ fn split_rosters_end_without_a_contribution() {
     });
     let outcome = play(Wire { liar: None, to_node, to_coordinator });
     assert!(!contributed.borrow().is_empty() && !contributed.borrow().contains(&1), "{outcome}");
-    assert_eq!(outcome.endings["an abort: TooFewShares"], 1, "{outcome}");
+    assert_eq!(outcome.aborted(AbortReason::TooFewShares), 1, "{outcome}");
     assert!(outcome.rejected("coordinator: made for other terms") > 0, "{outcome}");
 }
 
@@ -305,7 +305,7 @@ fn split_lists_of_survivors_reveal_nothing() {
     });
     let outcome = play(Wire { liar: None, to_node, to_coordinator });
     assert!(!revealed.borrow().is_empty() && !revealed.borrow().contains(&1), "{outcome}");
-    assert_eq!(outcome.endings["an abort: TooFewAgreements"], 1, "{outcome}");
+    assert_eq!(outcome.aborted(AbortReason::TooFewAgreements), 1, "{outcome}");
 }
 
 /// Whether the member at this place of a full roster is an even node (places are sorted by id).
@@ -366,7 +366,10 @@ fn a_sum_that_was_changed_is_refused() {
         vec![ToNode::Result(result)]
     });
     assert!(outcome.rejected("node: does not follow") > 0, "{outcome}");
-    assert!(!outcome.reports.contains_key("AdoptedByHash"), "it catches up by evidence: {outcome}");
+    assert!(
+        !outcome.reports.contains_key("a version was taken by its hash alone"),
+        "it catches up by evidence: {outcome}"
+    );
 }
 
 /// The header is made to fit the changed sum; the state that it names does not follow from it.
@@ -427,7 +430,10 @@ fn a_second_history_is_a_fork() {
         message => vec![message],
     });
     assert!(outcome.rejected("node: a fork") > 0, "{outcome}");
-    assert_eq!(outcome.reports["Forked"], 1, "the evidence is kept once: {outcome}");
+    assert_eq!(
+        outcome.reports["the coordinator has signed two histories"], 1,
+        "the evidence is kept once: {outcome}"
+    );
 }
 
 /// Another header in the place of this one: an abort where a version was issued.
@@ -471,5 +477,5 @@ fn state_bytes_that_were_changed_are_refused() {
     let outcome = play(ServesOtherStates { left: 1, missed: false });
     // Once, on arrival; whoever took it would refuse every later version.
     assert_eq!(outcome.rejected("node: does not follow"), 1, "{outcome}");
-    assert!(outcome.reports["AdoptedByHash"] > 0, "{outcome}");
+    assert!(outcome.reports["a version was taken by its hash alone"] > 0, "{outcome}");
 }

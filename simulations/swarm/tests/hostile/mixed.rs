@@ -52,6 +52,9 @@ fn a_coordinator_that_restores_its_disk_gets_one_sum_a_round_and_is_found_out() 
         all.add(outcome);
     }
     assert!(all.faults.contains_key(&FaultKind::CoordinatorLied), "{all}");
-    assert!(all.versions > 0 && all.reports.contains_key("Forked"), "{all}");
+    assert!(
+        all.versions > 0 && all.reports.contains_key("the coordinator has signed two histories"),
+        "{all}"
+    );
     assert!(all.rejected("another round") > 0, "{all}");
 }

@@ -12,8 +12,8 @@ use swarm::{
     scenario::{genesis, node_id, node_key},
 };
 use wire::{
-    Checked, Consistency, Contribution, LedgerHash, LedgerHead, SealedShare, SealedShares,
-    ShareKind, Signed, ToCoordinator, ToNode,
+    AbortReason, Checked, Consistency, Contribution, LedgerHash, LedgerHead, SealedShare,
+    SealedShares, ShareKind, Signed, ToCoordinator, ToNode,
 };
 
 use crate::{
@@ -79,7 +79,11 @@ fn a_share_that_does_not_open_is_named_and_survived() {
         message => vec![message],
     });
     assert!(outcome.rejected("node: the share of member") > 0, "{outcome}");
-    assert!(outcome.reports["BadDealer"] > 0 && outcome.versions == outcome.rounds, "{outcome}");
+    assert!(
+        outcome.reports["a share that was dealt to it does not open"] > 0
+            && outcome.versions == outcome.rounds,
+        "{outcome}"
+    );
 }
 
 /// Two members say so, and only one of the three can have more liars against it than there may be: it is
@@ -300,14 +304,14 @@ fn ledger_heads_of_strangers_are_not_kept() {
 fn a_dealing_that_does_not_fit_its_commitment_is_named() {
     let outcome = play(BadDealer { rounds: 1, ..BadDealer::default() });
     assert!(outcome.rejected("dealt shares that do not fit its commitment") > 0, "{outcome}");
-    assert_eq!(outcome.endings["an abort: TooFewReveals"], 1, "{outcome}");
+    assert_eq!(outcome.aborted(AbortReason::TooFewReveals), 1, "{outcome}");
 }
 
 /// Who loses every round by that is left out of the third, and the others go on.
 #[test]
 fn whoever_spoils_round_after_round_is_left_out() {
     let outcome = play(BadDealer { rounds: u32::MAX, ..BadDealer::default() });
-    assert_eq!(outcome.endings["an abort: TooFewReveals"], 2, "{outcome}");
+    assert_eq!(outcome.aborted(AbortReason::TooFewReveals), 2, "{outcome}");
     assert!(outcome.versions >= 2, "{outcome}");
 }
 

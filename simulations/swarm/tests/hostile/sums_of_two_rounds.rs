@@ -8,8 +8,8 @@ use swarm::{
     scenario::{genesis, initial_state, node_id},
 };
 use wire::{
-    Checked, Header, MemberIndex, MemberSet, Outcome, Reveal, RoundResult, ShareKind, SharesClosed,
-    Signed, ToCoordinator, ToNode,
+    AbortReason, Checked, Header, MemberIndex, MemberSet, Outcome, Reveal, RoundResult, ShareKind,
+    SharesClosed, Signed, ToCoordinator, ToNode,
 };
 
 use crate::{Wire, forged::by_coordinator, lying_coordinator, notebook, play};
@@ -65,7 +65,10 @@ fn a_budget_is_not_drained_by_aborts() {
     let outcome = play(Drains { until: 7, row: row.clone() });
     let limit = swarm::scenario::policy().unfinished_max;
     assert_eq!(row.borrow().1, limit, "so many in a row, and no more: {outcome}");
-    assert!(outcome.reports["Refused"] >= 8, "every owner is asked: {outcome}");
+    assert!(
+        outcome.reports["a plan or a cohort was refused"] >= 8,
+        "every owner is asked: {outcome}"
+    );
 }
 
 /// The victim is charged in every round, and every sum is made without it: the others go on, and its
@@ -135,7 +138,7 @@ fn two_cohorts_that_differ_by_one_node_are_two_charges_and_two_draws() {
     });
     let to_node = Box::new(|_, message| vec![message]);
     let outcome = play(Wire { liar: None, to_node, to_coordinator });
-    assert!(outcome.endings["an abort: TooFewAgreements"] >= 1, "{outcome}");
+    assert!(outcome.aborted(AbortReason::TooFewAgreements) >= 1, "{outcome}");
     let sent = sent.borrow();
     let twice: Vec<usize> = (0..8)
         .filter(|&node| sent.contains_key(&(node, 1)) && sent.contains_key(&(node, 2)))
