@@ -56,6 +56,14 @@ impl Precision {
         weight.to_kind(kind)
     }
 
+    /// A tensor with its numbers rounded to this format, held in f32.
+    pub(crate) fn rounded(self, tensor: &tch::Tensor) -> tch::Tensor {
+        match self {
+            Precision::F32 => tensor.shallow_clone(),
+            Precision::Bf16 => tensor.to_kind(self.kind()).to_kind(tch::Kind::Float),
+        }
+    }
+
     /// The name in config.json.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -14,6 +14,7 @@ use tch::{Kind, Tensor};
 
 use crate::ModelError;
 use crate::config::Projection;
+use crate::device::Precision;
 use crate::gradient::Part;
 use crate::loss::loss_and_gradient;
 use crate::stop::StopToken;
@@ -115,8 +116,15 @@ impl Pass<'_> {
     fn output_layer(&self, state: Tensor, part: &Part) -> Result<(f64, Tensor), ModelError> {
         let (scale, normed) = self.normed(&state, &self.model.norm);
         let (targets, weights) = (part.targets.view(-1), part.weights.view(-1));
-        let (losses, at_normed) =
-            loss_and_gradient(self.model.head(), &normed, &targets, &weights, None, self.stop)?;
+        let (losses, at_normed) = loss_and_gradient(
+            self.model.head(),
+            &normed,
+            &targets,
+            &weights,
+            None,
+            Precision::F32,
+            self.stop,
+        )?;
         let mut gradient = state.zeros_like();
         scale.backward(&state, &self.model.norm, at_normed, &mut gradient);
         Ok((losses.sum(Kind::Double).double_value(&[]), gradient))

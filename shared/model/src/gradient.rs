@@ -8,6 +8,7 @@ use tch::{Kind, Tensor};
 
 use crate::ModelError;
 use crate::config::Config;
+use crate::device::Precision;
 use crate::loss::loss_and_gradient;
 use crate::stop::StopToken;
 use crate::transformer::{Rotation, Transformer};
@@ -83,6 +84,7 @@ fn output_layer(
         &targets,
         &weights,
         Some(&mut head_gradient),
+        Precision::F32,
         stop,
     )?;
     pull(head, &head_gradient);

@@ -33,7 +33,6 @@ use processor::Weights;
 
 use crate::ModelError;
 use crate::adapter::AdapterSpec;
-use crate::device::Precision;
 use crate::model::LanguageModel;
 use crate::sampling::{Row, Rows, rendered_rows, windows};
 use crate::stop::StopToken;
@@ -43,7 +42,11 @@ use crate::transformer::Transformer;
 /// How every node of a group trains.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupRecipe {
-    /// As for one node; `seed` is not used, each member has its own. f32 only.
+    /// As for one node; `seed` is not used, each member has its own.
+    ///
+    /// With bf16, frozen matrices and what they are multiplied by (activations forth, gradients back) are rounded to bf16,
+    /// and every product is summed in f32; adapters, norms, attention and the loss stay in f32. It shows what bf16 does
+    /// to learning; on a processor it is no faster.
     pub training: TrainingRecipe,
     /// Weight μ of the proximal term μ/2 · |w − start|² (FedProx: Li et al. 2020, arXiv:1812.06127); 0 for none.
     pub proximal: f64,
@@ -150,26 +153,25 @@ impl LanguageModel {
     /// Makes the model ready for training many adapters of one specification.
     ///
     /// # Errors
-    /// [`ModelError::Recipe`] for a recipe that makes no sense or asks for another format than f32.
+    /// [`ModelError::Recipe`] for a recipe that makes no sense.
     pub fn group_trainer(
         &self,
         spec: &AdapterSpec,
         recipe: &GroupRecipe,
     ) -> Result<GroupTrainer, ModelError> {
         check(&recipe.training, self.config())?;
-        if recipe.training.precision != Precision::F32 {
-            let found = recipe.training.precision.name().to_owned();
-            let expected = "float32 for groups of nodes";
-            return Err(ModelError::Recipe { key: "precision", found, expected });
-        }
         if !(recipe.proximal >= 0.0 && recipe.proximal.is_finite()) {
             let found = recipe.proximal.to_string();
             return Err(ModelError::Recipe { key: "proximal", found, expected: "at least 0" });
         }
-        let model = self.transformer.map(|_, weight| weight.to_kind(Kind::Float));
+        let precision = recipe.training.precision;
+        let model = self.transformer.map(|_, weight| match weight.dim() {
+            1 => weight.to_kind(Kind::Float),
+            _ => precision.rounded(&weight.to_kind(Kind::Float)),
+        });
         let layout = Layout::new(self.config(), spec, model.device())?;
         let ours = model.device() == tch::Device::Cpu && processor::is_able();
-        let weights = ours.then(|| Arc::new(Weights::new(&model, &layout)));
+        let weights = ours.then(|| Arc::new(Weights::new(&model, &layout, precision)));
         Ok(GroupTrainer { model, layout, recipe: recipe.clone(), weights })
     }
 }
@@ -183,9 +185,14 @@ impl GroupTrainer {
     /// The same model and adapters for another recipe, as a schedule changes it from round to round.
     ///
     /// # Errors
-    /// [`ModelError::Recipe`] for a recipe that makes no sense.
+    /// [`ModelError::Recipe`] for a recipe that makes no sense, or for another precision: weights are rounded already.
     pub fn with(&self, recipe: &GroupRecipe) -> Result<GroupTrainer, ModelError> {
         check(&recipe.training, &self.model.config)?;
+        if recipe.training.precision != self.recipe.training.precision {
+            let found = recipe.training.precision.name().to_owned();
+            let expected = "the precision that the trainer was made with";
+            return Err(ModelError::Recipe { key: "precision", found, expected });
+        }
         Ok(GroupTrainer { recipe: recipe.clone(), ..self.share() })
     }
 

@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor, no_grad};
 
 use crate::ModelError;
+use crate::device::Precision;
 use crate::multiply::{product, product_back};
 use crate::stop::StopToken;
 
@@ -19,7 +20,8 @@ const FEWEST_ROWS: i64 = 64;
 ///
 /// `weights` [n], f32, says how much each row counts; rows of weight 0 cost the same time as all others, so that
 /// the time tells nothing about the data. The gradient is with respect to `hidden`; where `head_gradient`
-/// [vocabulary, h] is given, the gradient with respect to `head` is added to it.
+/// [vocabulary, h] is given, the gradient with respect to `head` is added to it. The slopes at the scores are rounded to
+/// `precision` before they go back through `head`.
 /// Uses the closed form: softmax minus one-hot.
 pub(crate) fn loss_and_gradient(
     head: &Tensor,
@@ -27,6 +29,7 @@ pub(crate) fn loss_and_gradient(
     targets: &Tensor,
     weights: &Tensor,
     mut head_gradient: Option<&mut Tensor>,
+    precision: Precision,
     stop: &StopToken,
 ) -> Result<(Tensor, Tensor), ModelError> {
     no_grad(|| {
@@ -45,7 +48,7 @@ pub(crate) fn loss_and_gradient(
             all_losses.push(losses.squeeze_dim(1));
             let one = Tensor::ones_like(&weight);
             let slope = shares.scatter_add_(1, &target, &-one).g_mul_(&weight);
-            let slope = slope.to_kind(hidden.kind());
+            let slope = precision.rounded(&slope).to_kind(hidden.kind());
             gradients.push(product_back(&slope, head, None));
             if let Some(gradient) = head_gradient.as_deref_mut() {
                 let _ = gradient.addmm_(&slope.tr(), &rows);

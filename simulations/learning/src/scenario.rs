@@ -10,7 +10,7 @@ mod tests;
 
 use std::path::PathBuf;
 
-use model::{AdapterKind, Projection};
+use model::{AdapterKind, Precision, Projection};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use canaries::SECRET_CONVERSATIONS;
@@ -73,8 +73,23 @@ pub struct ModelTerms {
     /// How text becomes tokens.
     #[serde(default)]
     pub tokens: Tokens,
+    /// What nodes train in. With bf16, frozen matrices and what they are multiplied by are rounded to bf16, and products
+    /// are summed in f32; adapters, norms, attention and the loss stay in f32, and so does what is measured.
+    #[serde(default)]
+    pub precision: PrecisionName,
     /// The shape of drawn weights.
     pub shape: Option<ShapeTerms>,
+}
+
+/// A number format by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionName {
+    /// IEEE single precision.
+    #[default]
+    F32,
+    /// bfloat16.
+    Bf16,
 }
 
 /// How text becomes tokens.
@@ -459,6 +474,15 @@ impl Default for ServerTerms {
 impl Default for EvaluationTerms {
     fn default() -> Self {
         Self { every: 0, conversations_max: 4, people_max: 0, sequence: 0 }
+    }
+}
+
+impl From<PrecisionName> for Precision {
+    fn from(name: PrecisionName) -> Self {
+        match name {
+            PrecisionName::F32 => Self::F32,
+            PrecisionName::Bf16 => Self::Bf16,
+        }
     }
 }
 

@@ -82,7 +82,8 @@ impl<'a> Group<'a> {
             None => {
                 let rotation = self.model.rotation(0, training.sequence_length as i64);
                 let heads = Heads::new(&self.model.config, training.sequence_length, rotation);
-                Gradients::Tensors(Pass { model: self.model, layout: self.layout, heads, stop })
+                let (model, layout, precision) = (self.model, self.layout, training.precision);
+                Gradients::Tensors(Pass { model, layout, heads, precision, stop })
             }
         };
         let mut losses: Vec<Losses> = self.rows.iter().map(|_| Losses::default()).collect();

@@ -11,6 +11,7 @@ use super::layout::Layout;
 use super::site::{Below, Flat, Site};
 use crate::ModelError;
 use crate::config::Projection;
+use crate::device::Precision;
 use crate::gradient::Part;
 use crate::loss::loss_and_gradient;
 use crate::stop::StopToken;
@@ -21,6 +22,8 @@ pub(super) struct Pass<'a> {
     pub(super) model: &'a Transformer,
     pub(super) layout: &'a Layout,
     pub(super) heads: Heads,
+    /// What frozen weights are multiplied by is rounded to it.
+    pub(super) precision: Precision,
     pub(super) stop: &'a StopToken,
 }
 
@@ -107,9 +110,9 @@ impl Pass<'_> {
     fn output_layer(&self, state: &Tensor, part: &Part) -> Result<(Tensor, Tensor), ModelError> {
         let normed = Normed::new(state, &self.model.norm, self.model.config.norm_epsilon);
         let (targets, weights) = (part.targets.view(-1), part.weights.view(-1));
-        let head = self.model.head();
+        let (head, near) = (self.model.head(), self.precision.rounded(&normed.output));
         let (losses, at_normed) =
-            loss_and_gradient(head, &normed.output, &targets, &weights, None, self.stop)?;
+            loss_and_gradient(head, &near, &targets, &weights, None, self.precision, self.stop)?;
         let mut gradient = state.zeros_like();
         normed.backward(state, &self.model.norm, at_normed, &mut gradient);
         Ok((losses, gradient))
@@ -119,6 +122,7 @@ impl Pass<'_> {
         Site {
             linear: &self.model.blocks[layer].projections[projection as usize],
             slot: self.layout.slots(layer)[projection as usize].as_ref(),
+            precision: self.precision,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! and a part of a node's rows goes through the whole model while its activations are in the cache.
 
 mod bundle;
+mod near;
 mod room;
 mod weights;
 
@@ -19,6 +20,7 @@ use crate::kernels::lanes::{Level, level};
 use crate::kernels::product::multiply;
 use crate::stop::StopToken;
 use bundle::{Back, Merged};
+use near::Near;
 use room::{Kept, Room, SCORES};
 pub(super) use weights::Weights;
 
@@ -36,6 +38,8 @@ pub(super) struct Processor {
     /// One for each length of part that came up.
     rooms: Vec<Room>,
     merged: Merged,
+    /// Inputs of bundles, and the gradients that arrive at their outputs.
+    near: [Near; 2],
 }
 
 /// One node's batch, or a part of it: rows of `length` positions.
@@ -49,7 +53,13 @@ pub(super) struct Texts<'a> {
 
 impl Processor {
     pub(super) fn new(weights: &Arc<Weights>) -> Processor {
-        Processor { weights: Arc::clone(weights), rooms: Vec::new(), merged: Merged::default() }
+        let near = [(); 2].map(|()| Near::new(weights.precision));
+        Processor {
+            weights: Arc::clone(weights),
+            rooms: Vec::new(),
+            merged: Merged::default(),
+            near,
+        }
     }
 
     /// Fills `gradient` with that of one node's weighted loss at `parameters`; returns that loss.
@@ -91,12 +101,13 @@ impl Processor {
         });
         let room = &mut self.rooms[index];
         room.embed(weights, texts.tokens);
-        let mut pass = Pass { weights, parameters, gradient, merged: &mut self.merged };
+        let (merged, [near, arriving]) = (&mut self.merged, &mut self.near);
+        let mut pass = Pass { weights, parameters, gradient, merged, near, arriving };
         for layer in 0..weights.blocks.len() {
             stop.check()?;
             pass.forward(layer, room);
         }
-        let loss = output_layer(weights, room, &texts, stop)?;
+        let loss = output_layer(weights, room, pass.near, &texts, stop)?;
         for layer in (0..weights.blocks.len()).rev() {
             stop.check()?;
             pass.backward(layer, room);
@@ -111,11 +122,14 @@ struct Pass<'a> {
     parameters: &'a [f32],
     gradient: &'a mut [f32],
     merged: &'a mut Merged,
+    near: &'a mut Near,
+    arriving: &'a mut Near,
 }
 
 impl Pass<'_> {
     fn forward(&mut self, layer: usize, room: &mut Room) {
         let (weights, merged, parameters) = (self.weights, &mut *self.merged, self.parameters);
+        let near = &mut *self.near;
         let (block, epsilon) = (&weights.blocks[layer], weights.epsilon);
         let (before, after) = room.kept.split_at_mut(layer + 1);
         let kept = &mut before[layer];
@@ -131,7 +145,8 @@ impl Pass<'_> {
             normed.all_mut(),
             &mut kept.input_scales,
         );
-        block.heads.forward(parameters, merged, normed, &mut kept.table, heads_inner, false);
+        let input = near.of(normed);
+        block.heads.forward(parameters, merged, input, &mut kept.table, heads_inner, false);
         let logarithms = kept.logarithms.chunks_exact_mut(room.texts.logarithms);
         for (text, logarithms) in room.texts.all().zip(logarithms) {
             let (table, mixed) = (text.of(&kept.table), text.of_mut(&mut kept.mixed));
@@ -141,18 +156,19 @@ impl Pass<'_> {
         block.output.forward(
             parameters,
             merged,
-            &kept.mixed,
+            near.of(&kept.mixed),
             &mut kept.between,
             output_inner,
             true,
         );
         let (norm, scales) = (&block.feed_forward_norm, &mut kept.between_scales);
         normalise(kept.between.all(), norm, hidden, epsilon, normed.all_mut(), scales);
-        block.gate_up.forward(parameters, merged, normed, &mut kept.both, both_inner, false);
+        let input = near.of(normed);
+        block.gate_up.forward(parameters, merged, input, &mut kept.both, both_inner, false);
         let gated = &mut room.gated;
         open_gate(kept.both.all(), gated.stride, gated.all_mut());
         output.all_mut().copy_from_slice(kept.between.all());
-        block.down.forward(parameters, merged, gated, output, down_inner, true);
+        block.down.forward(parameters, merged, near.of(gated), output, down_inner, true);
     }
 
     /// Turns `room.gradient` at a block's output into the one at its input.
@@ -162,22 +178,24 @@ impl Pass<'_> {
         let Kept { input, table, mixed, between, both, inner, .. } = kept;
         let (gradient, hidden) = (&mut room.gradient, self.weights.hidden);
         let (normed, at_normed) = (&mut room.normed, &mut room.at_normed);
-        let parameters = self.parameters;
+        let (parameters, near, far) = (self.parameters, &mut *self.near, &mut *self.arriving);
         if block.down.trains_a() {
             open_gate(both.all(), room.gated.stride, room.gated.all_mut());
         }
         let mut back = Back { parameters, gradient: self.gradient, merged: self.merged };
-        back.through(&block.down, &room.gated, &inner[3], gradient, Some(&mut room.at_gated));
+        let (read, arriving) = (near.of(&room.gated), far.of(gradient));
+        back.through(&block.down, read, &inner[3], arriving, Some(&mut room.at_gated));
         open_gate_back(both.all_mut(), room.at_gated.stride, room.at_gated.all());
         let (epsilon, norm) = (self.weights.epsilon, &block.feed_forward_norm);
         if block.gate_up.trains_a() {
             let scales = &mut kept.between_scales;
             normalise(between.all(), norm, hidden, epsilon, normed.all_mut(), scales);
         }
-        back.through(&block.gate_up, normed, &inner[2], both, Some(at_normed));
+        back.through(&block.gate_up, near.of(normed), &inner[2], far.of(both), Some(at_normed));
         let scales = &kept.between_scales;
         normalise_back(between.all(), norm, hidden, scales, at_normed.all(), gradient.all_mut());
-        back.through(&block.output, mixed, &inner[1], gradient, Some(&mut room.at_mixed));
+        let (read, arriving) = (near.of(mixed), far.of(gradient));
+        back.through(&block.output, read, &inner[1], arriving, Some(&mut room.at_mixed));
         let logarithms = kept.logarithms.chunks_exact(room.texts.logarithms);
         for (text, logarithms) in room.texts.all().zip(logarithms) {
             let (mixed, arriving) = (text.of(mixed), text.of(&room.at_mixed));
@@ -191,7 +209,7 @@ impl Pass<'_> {
         }
         // Nothing below the first block is trained.
         let below = (layer > 0).then_some(&mut *at_normed);
-        back.through(&block.heads, normed, &inner[0], table, below);
+        back.through(&block.heads, near.of(normed), &inner[0], far.of(table), below);
         if layer > 0 {
             let scales = &kept.input_scales;
             normalise_back(input.all(), norm, hidden, scales, at_normed.all(), gradient.all_mut());
@@ -203,6 +221,7 @@ impl Pass<'_> {
 fn output_layer(
     weights: &Weights,
     room: &mut Room,
+    near: &Near,
     texts: &Texts<'_>,
     stop: &StopToken,
 ) -> Result<f64, ModelError> {
@@ -210,12 +229,13 @@ fn output_layer(
     let (state, normed, at_normed) = (&room.state, &mut room.normed, &mut room.at_normed);
     let scales = &mut room.state_scales;
     normalise(state.all(), &weights.norm, hidden, weights.epsilon, normed.all_mut(), scales);
-    let near =
+    near.round(normed.all_mut());
+    let parts =
         normed.all().chunks(SCORES * stride).zip(at_normed.all_mut().chunks_mut(SCORES * stride));
     let named = texts.targets.chunks(SCORES).zip(texts.weights.chunks(SCORES));
     let mut losses = [0.0; SCORES];
     let mut total = 0.0;
-    for ((normed, at_normed), (targets, weight)) in near.zip(named) {
+    for ((normed, at_normed), (targets, weight)) in parts.zip(named) {
         stop.check()?;
         let (wide, count) = (scores.stride, targets.len());
         let scores = &mut scores.all_mut()[..count * wide];
@@ -223,6 +243,7 @@ fn output_layer(
         let losses = &mut losses[..count];
         cross_entropy(scores, wide, weights.vocabulary, targets, weight, losses);
         total += losses.iter().map(|&loss| f64::from(loss)).sum::<f64>();
+        near.round(scores);
         multiply(scores, wide, wide, &weights.head_rows, at_normed, stride, false);
     }
     let gradient = room.gradient.all_mut();

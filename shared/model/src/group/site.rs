@@ -7,12 +7,15 @@
 use tch::Tensor;
 
 use super::layout::Slot;
+use crate::device::Precision;
 use crate::transformer::Linear;
 
 /// A projection with the place of its low-rank pair, if it is adapted.
 pub(super) struct Site<'a> {
     pub(super) linear: &'a Linear,
     pub(super) slot: Option<&'a Slot>,
+    /// Inputs and arriving gradients are rounded to it.
+    pub(super) precision: Precision,
 }
 
 /// Every node's trained parameters and their gradients: [nodes, dimension] each, f32.
@@ -24,6 +27,7 @@ pub(super) struct Flat {
 impl Site<'_> {
     /// [n, inputs] → [n, outputs]; the rows of one node stand together, in the order of nodes.
     pub(super) fn forward(&self, flat: &Flat, input: &Tensor) -> Tensor {
+        let input = &self.precision.rounded(input);
         let Some(slot) = self.slot else {
             return input.linear(&self.linear.weight, self.linear.bias.as_ref());
         };
@@ -45,13 +49,14 @@ impl Site<'_> {
         gradient: &Tensor,
         below: Below<'_>,
     ) {
+        let (input, gradient) = (self.precision.rounded(input), self.precision.rounded(gradient));
         let Some(slot) = self.slot else {
             if let Below::Wanted(sum) = below {
-                add_product(sum, gradient, &self.linear.weight);
+                add_product(sum, &gradient, &self.linear.weight);
             }
             return;
         };
-        let (input, gradient) = (by_node(input, flat), by_node(gradient, flat));
+        let (input, gradient) = (by_node(&input, flat), by_node(&gradient, flat));
         fill_pair(slot, flat, &input, &gradient);
         if let Below::Wanted(sum) = below {
             let merged = self.merged(slot, flat);

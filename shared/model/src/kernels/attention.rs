@@ -2,13 +2,16 @@
 //! head.
 //!
 //! Su et al. 2021 (rotary positions); Ainslie et al. 2023 (shared key heads); Dao et al. 2022 (FlashAttention): the way
-//! forth keeps one logarithm a position, and the way back makes the shares anew from it. Tiles above the diagonal are
-//! left out.
+//! forth keeps one logarithm a position, and the way back makes the shares anew from it. Keys after a panel's last query
+//! are left out.
 
-use super::lanes::{LANES, Line, exponentials, kernel, load, padded, sum};
-use super::product::{multiply_tile, turned_tile};
+// `each_row!` writes out more rows than a tile has; those beyond it are never compiled.
+#![allow(clippy::out_of_bounds_indexing)]
 
-/// Rows of a tile of scores.
+use super::lanes::{LANES, Line, exponentials, kernel, load, multiply_add, padded, sum};
+use super::product::{each_row, summed, turned_tile};
+
+/// Keys of a tile of scores.
 const TILE: usize = 6;
 
 /// Cosines and sines [positions, width / 2] of the angles by which pairs (i, i + width/2) are turned.
@@ -30,63 +33,66 @@ pub(crate) struct Places {
     pub(crate) mixed_stride: usize,
 }
 
-/// Room for one head at a time.
+/// Room for one head at a time, all of it in lines.
+///
+/// Rows: for each sixteen numbers of the width a line for each position. Columns: for each panel of sixteen queries a
+/// line for each number of the width. Shares and slopes of a panel lie turned, a line for each key, so that what is done
+/// for each query by itself is done in its lane. What stands for no position or no number is zero.
 #[derive(Default)]
 pub(crate) struct Head {
     positions: usize,
     width: usize,
-    /// A row of scores, with room for a tile that begins at its end.
-    long: usize,
-    /// [positions, padded width]: rotated, the query divided by √width.
-    query: Vec<f32>,
-    key: Vec<f32>,
-    value: Vec<f32>,
-    /// The gradient at the mixed values, and those at key and value.
-    arriving: Vec<f32>,
-    at_key: Vec<f32>,
-    at_value: Vec<f32>,
-    /// [positions, long]
-    shares: Vec<f32>,
-    slopes: Vec<f32>,
-    key_columns: Vec<Line>,
-    value_columns: Vec<Line>,
+    /// Rotated, the query divided by √width; on the way back the gradients at it.
+    query_rows: Vec<Line>,
     key_rows: Vec<Line>,
     value_rows: Vec<Line>,
-    query_rows: Vec<Line>,
+    /// The gradient at the mixed values.
     arriving_rows: Vec<Line>,
+    query_columns: Vec<Line>,
+    arriving_columns: Vec<Line>,
+    at_key: Vec<Line>,
+    at_value: Vec<Line>,
+    shares: Vec<Line>,
+    slopes: Vec<Line>,
+    /// A lane for each position: the logarithm, and the arriving gradient along what was mixed.
+    logarithms: Vec<Line>,
+    along: Vec<Line>,
 }
 
 impl Head {
     pub(crate) fn new(positions: usize, width: usize) -> Head {
-        let (wide, long) = (padded(width), padded(positions) + LANES);
-        let numbers = || vec![0.0; positions * wide];
-        let scores = || vec![0.0; positions.max(TILE) * long];
-        let rows = || vec![Line::ZERO; wide / LANES * positions];
-        let columns = || vec![Line::ZERO; positions.div_ceil(LANES) * width];
+        let (panels, parts) = (positions.div_ceil(LANES), width.div_ceil(LANES));
+        let lines = |count: usize| vec![Line::ZERO; count];
+        let (rows, columns) = (parts * long(positions), panels * padded(width));
         Head {
             positions,
             width,
-            long,
-            query: numbers(),
-            key: numbers(),
-            value: numbers(),
-            arriving: numbers(),
-            at_key: numbers(),
-            at_value: numbers(),
-            shares: scores(),
-            slopes: scores(),
-            key_columns: columns(),
-            value_columns: columns(),
-            key_rows: rows(),
-            value_rows: rows(),
-            query_rows: rows(),
-            arriving_rows: rows(),
+            query_rows: lines(rows),
+            key_rows: lines(rows),
+            value_rows: lines(rows),
+            arriving_rows: lines(rows),
+            query_columns: lines(columns),
+            arriving_columns: lines(columns),
+            at_key: lines(rows),
+            at_value: lines(rows),
+            shares: lines(long(positions)),
+            slopes: lines(long(positions)),
+            logarithms: lines(panels),
+            along: lines(panels),
         }
     }
 
-    fn wide(&self) -> usize {
-        padded(self.width)
+    /// First query of every panel, with the number of keys that its last one may look at.
+    fn panels(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let positions = self.positions;
+        (0..positions).step_by(LANES).map(move |first| (first, (first + LANES).min(positions)))
     }
+}
+
+/// Lines for so many positions: whole panels, and room for a tile that begins at their end.
+#[inline(always)]
+fn long(positions: usize) -> usize {
+    padded(positions) + TILE
 }
 
 kernel! {
@@ -99,31 +105,26 @@ kernel! {
         mixed: &mut [f32],
         logarithms: &mut [f32],
     ) {
-        let (positions, width, long, wide) = (head.positions, head.width, head.long, head.wide());
-        take_keys(head, angles, places, table);
-        lay_columns(&head.key, width, &mut head.key_columns);
-        lay_rows(&head.value, wide, &mut head.value_rows);
+        let (positions, width, stride) = (head.positions, head.width, places.table_stride);
+        rotate(table, places.key, stride, angles, 1.0, &mut head.key_rows, width);
+        take(table, places.value, stride, &mut head.value_rows, width);
         let scale = 1.0 / (width as f32).sqrt();
         for (index, logarithms) in logarithms.chunks_exact_mut(positions).enumerate() {
             let column = places.query + index * width;
-            rotate(table, column, places.table_stride, angles, scale, &mut head.query, width);
+            rotate(table, column, stride, angles, scale, &mut head.query_rows, width);
+            lay_columns(&head.query_rows, padded(width), &mut head.query_columns);
             let column = places.mixed + index * width;
-            for first in (0..positions).step_by(TILE) {
-                let count = TILE.min(positions - first);
-                let end = first + count;
-                let shares = &mut head.shares[..TILE * long];
-                tile_times_columns(&head.query, wide, first, count, &head.key_columns, width, shares, long);
-                for i in 0..count {
-                    let row = &mut shares[i * long..][..padded(end)];
-                    logarithms[first + i] = share_out(row, first + i + 1);
-                }
-                for part in 0..wide / LANES {
-                    let panel = &head.value_rows[part * positions..][..end];
-                    let block = tile_times_rows(shares, long, count, panel);
-                    let here = LANES.min(width - part * LANES);
-                    for (i, row) in block.iter().enumerate().take(count) {
-                        let place = (first + i) * places.mixed_stride + column + part * LANES;
-                        mixed[place..][..here].copy_from_slice(&row[..here]);
+            for (first, end) in head.panels() {
+                score(head, first, end);
+                let (parts, sums) = share_out(&mut head.shares[..end], first);
+                logarithms[first..end].copy_from_slice(&sums[..end - first]);
+                for (part, values) in head.value_rows.chunks_exact(long(positions)).enumerate() {
+                    let room = (width - part * LANES).min(LANES);
+                    let rows = turned(&head.shares[..end], &values[..end]);
+                    for (lane, row) in rows.iter().enumerate().take(end - first) {
+                        let row = row.map(|value| value * parts[lane]);
+                        let place = (first + lane) * places.mixed_stride + column + part * LANES;
+                        put(&row, &mut mixed[place..], room);
                     }
                 }
             }
@@ -142,185 +143,226 @@ kernel! {
         arriving: &[f32],
         logarithms: &[f32],
     ) {
-        let (positions, width, wide) = (head.positions, head.width, head.wide());
-        take_keys(head, angles, places, table);
-        lay_columns(&head.key, width, &mut head.key_columns);
-        lay_columns(&head.value, width, &mut head.value_columns);
-        lay_rows(&head.key, wide, &mut head.key_rows);
-        head.at_key.fill(0.0);
-        head.at_value.fill(0.0);
+        let (positions, width, stride) = (head.positions, head.width, places.table_stride);
+        rotate(table, places.key, stride, angles, 1.0, &mut head.key_rows, width);
+        take(table, places.value, stride, &mut head.value_rows, width);
+        head.at_key.fill(Line::ZERO);
+        head.at_value.fill(Line::ZERO);
         let scale = 1.0 / (width as f32).sqrt();
         for (index, logarithms) in logarithms.chunks_exact(positions).enumerate() {
             let query = places.query + index * width;
-            rotate(table, query, places.table_stride, angles, scale, &mut head.query, width);
+            rotate(table, query, stride, angles, scale, &mut head.query_rows, width);
+            lay_columns(&head.query_rows, padded(width), &mut head.query_columns);
             let column = places.mixed + index * width;
-            for (i, row) in head.arriving.chunks_exact_mut(wide).enumerate() {
-                row[..width].copy_from_slice(&arriving[i * places.mixed_stride + column..][..width]);
+            take(arriving, column, places.mixed_stride, &mut head.arriving_rows, width);
+            lay_columns(&head.arriving_rows, padded(width), &mut head.arriving_columns);
+            take_along(head, mixed, places.mixed_stride, column, logarithms);
+            for (first, end) in head.panels() {
+                back_shares(head, first, end);
+                back_keys(head, first, end);
+                back_queries(head, first, end);
             }
-            lay_rows(&head.query, wide, &mut head.query_rows);
-            lay_rows(&head.arriving, wide, &mut head.arriving_rows);
-            for first in (0..positions).step_by(TILE) {
-                let count = TILE.min(positions - first);
-                back_rows(head, first, count, logarithms, mixed, places.mixed_stride, column);
-            }
-            back_columns(head);
-            head.query.iter_mut().for_each(|value| *value *= scale);
-            rotate_back(&head.query, width, angles, table, query, places.table_stride);
+            rotate_back(&head.query_rows, width, angles, scale, table, query, stride);
         }
-        rotate_back(&head.at_key, width, angles, table, places.key, places.table_stride);
-        for (i, row) in head.at_value.chunks_exact(wide).enumerate() {
-            table[i * places.table_stride + places.value..][..width].copy_from_slice(&row[..width]);
+        rotate_back(&head.at_key, width, angles, 1.0, table, places.key, stride);
+        for (part, lines) in head.at_value.chunks_exact(long(positions)).enumerate() {
+            let room = (width - part * LANES).min(LANES);
+            for (i, line) in lines[..positions].iter().enumerate() {
+                put(&line.0, &mut table[i * stride + places.value + part * LANES..], room);
+            }
         }
     }
 }
 
-/// Shares, slopes and the gradient at the query of some rows; the last replaces the query.
+/// Fills `shares` with the scores of a panel of queries, and hides keys after each.
 #[inline(always)]
-fn back_rows(
-    head: &mut Head,
+fn score(head: &mut Head, first: usize, end: usize) {
+    let wide = padded(head.width);
+    let queries = &head.query_columns[first / LANES * wide..][..wide];
+    for key in (0..end).step_by(TILE) {
+        let scores = tile_scores(&head.key_rows, head.positions, key, queries);
+        for (share, scores) in head.shares[key..][..TILE].iter_mut().zip(scores) {
+            share.0 = scores;
+        }
+    }
+    close(&mut head.shares[first..], HIDDEN);
+}
+
+/// Logarithms by lanes, and for every query what arrives along what was mixed.
+#[inline(always)]
+fn take_along(head: &mut Head, mixed: &[f32], stride: usize, column: usize, logarithms: &[f32]) {
+    let (width, long) = (head.width, long(head.positions));
+    for (line, own) in head.logarithms.iter_mut().zip(logarithms.chunks(LANES)) {
+        line.0[..own.len()].copy_from_slice(own);
+    }
+    for i in 0..head.positions {
+        let own = &mixed[i * stride + column..][..width];
+        let mut sums = [0.0; LANES];
+        for (part, own) in own.chunks(LANES).enumerate() {
+            let arriving = &head.arriving_rows[part * long + i].0;
+            match own.len() {
+                LANES => sums = multiply_add(load(own), *arriving, sums),
+                _ => own.iter().zip(arriving).for_each(|(a, b)| sums[0] = a.mul_add(*b, sums[0])),
+            }
+        }
+        head.along[i / LANES].0[i % LANES] = sum(sums);
+    }
+}
+
+/// Shares of a panel of queries, made anew from their logarithms, and the slopes at their scores.
+#[inline(always)]
+fn back_shares(head: &mut Head, first: usize, end: usize) {
+    let (positions, wide, panel) = (head.positions, padded(head.width), first / LANES);
+    let queries = &head.query_columns[panel * wide..][..wide];
+    let arriving = &head.arriving_columns[panel * wide..][..wide];
+    let (logarithm, along) = (head.logarithms[panel].0, head.along[panel].0);
+    for key in (0..end).step_by(TILE) {
+        let shares = &mut head.shares[key..][..TILE];
+        let scores = tile_scores(&head.key_rows, positions, key, queries);
+        each_row!(I < TILE => shares[I].0 = exponentials(minus(scores[I], logarithm)));
+        let gained = tile_scores(&head.value_rows, positions, key, arriving);
+        let slopes = &mut head.slopes[key..][..TILE];
+        each_row!(I < TILE => slopes[I].0 = product(shares[I].0, minus(gained[I], along)));
+    }
+    close(&mut head.shares[first..], 0.0);
+    close(&mut head.slopes[first..], 0.0);
+}
+
+#[inline(always)]
+fn minus(mut left: [f32; LANES], right: [f32; LANES]) -> [f32; LANES] {
+    for lane in 0..LANES {
+        left[lane] -= right[lane];
+    }
+    left
+}
+
+#[inline(always)]
+fn product(mut left: [f32; LANES], right: [f32; LANES]) -> [f32; LANES] {
+    for lane in 0..LANES {
+        left[lane] *= right[lane];
+    }
+    left
+}
+
+/// Adds to the gradients at key and value what comes from a panel of queries.
+#[inline(always)]
+fn back_keys(head: &mut Head, first: usize, end: usize) {
+    let long = long(head.positions);
+    for part in (0..head.query_rows.len()).step_by(long) {
+        let panel = part + first..part + first + LANES;
+        let (arriving, queries) = (&head.arriving_rows[panel.clone()], &head.query_rows[panel]);
+        for key in (0..end).step_by(TILE) {
+            add_tile(&head.shares[key..], arriving, &mut head.at_value[part + key..]);
+            add_tile(&head.slopes[key..], queries, &mut head.at_key[part + key..]);
+        }
+    }
+}
+
+/// Replaces a panel of queries by the gradients at them.
+#[inline(always)]
+fn back_queries(head: &mut Head, first: usize, end: usize) {
+    let long = long(head.positions);
+    for part in (0..head.query_rows.len()).step_by(long) {
+        let sums = turned(&head.slopes[..end], &head.key_rows[part..][..end]);
+        for (line, sums) in head.query_rows[part + first..part + end].iter_mut().zip(sums) {
+            line.0 = sums;
+        }
+    }
+}
+
+/// Rows `first` … times a panel of columns.
+#[inline(always)]
+fn tile_scores(
+    rows: &[Line],
+    positions: usize,
     first: usize,
-    count: usize,
-    logarithms: &[f32],
-    mixed: &[f32],
-    mixed_stride: usize,
-    column: usize,
-) {
-    let (positions, width, long, wide) = (head.positions, head.width, head.long, head.wide());
-    let end = first + count;
-    let shares = &mut head.shares[first * long..][..count * long];
-    let slopes = &mut head.slopes[first * long..][..count * long];
-    tile_times_columns(&head.query, wide, first, count, &head.key_columns, width, shares, long);
-    let columns = &head.value_columns;
-    tile_times_columns(&head.arriving, wide, first, count, columns, width, slopes, long);
-    for i in 0..count {
-        let row = first + i;
-        let own = &mixed[row * mixed_stride + column..][..width];
-        let along: f32 = own.iter().zip(&head.arriving[row * wide..]).map(|(a, b)| a * b).sum();
-        let (shares, slopes) = (&mut shares[i * long..][..long], &mut slopes[i * long..][..long]);
-        let logarithm = logarithms[row];
-        let lines = shares[..padded(end)].chunks_exact_mut(LANES);
-        for (shares, slopes) in lines.zip(slopes.chunks_exact_mut(LANES)) {
-            let own = exponentials(load(shares).map(|score| score - logarithm));
-            shares.copy_from_slice(&own);
-            for lane in 0..LANES {
-                slopes[lane] = own[lane] * (slopes[lane] - along);
-            }
-        }
-        // Above the diagonal, and as far as a tile of keys that begins on it reaches.
-        shares[row + 1..padded(end) + LANES].fill(0.0);
-        slopes[row + 1..padded(end) + LANES].fill(0.0);
-    }
-    for part in 0..wide / LANES {
-        let panel = &head.key_rows[part * positions..][..end];
-        let block = tile_times_rows(slopes, long, count, panel);
-        for (i, row) in block.iter().enumerate().take(count) {
-            head.query[(first + i) * wide + part * LANES..][..LANES].copy_from_slice(row);
-        }
-    }
-}
-
-/// Adds to the gradients at key and value what comes from shares and slopes.
-#[inline(always)]
-fn back_columns(head: &mut Head) {
-    let (positions, long, wide) = (head.positions, head.long, head.wide());
-    for first in (0..positions).step_by(TILE) {
-        let count = TILE.min(positions - first);
-        let from = first * long + first;
-        for part in 0..wide / LANES {
-            let rows = part * positions + first..(part + 1) * positions;
-            let sums =
-                turned_tile::<TILE>(&head.shares[from..], long, &head.arriving_rows[rows.clone()]);
-            let slopes = turned_tile::<TILE>(&head.slopes[from..], long, &head.query_rows[rows]);
-            for i in 0..count {
-                let place = (first + i) * wide + part * LANES;
-                for lane in 0..LANES {
-                    head.at_value[place + lane] += sums[i][lane];
-                    head.at_key[place + lane] += slopes[i][lane];
-                }
-            }
-        }
-    }
-}
-
-/// `out` [count, ..] = rows `first` … of `left` times as many columns as the last of them may look at.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)] // slices with their strides
-fn tile_times_columns(
-    left: &[f32],
-    stride: usize,
-    first: usize,
-    count: usize,
     columns: &[Line],
-    depth: usize,
-    out: &mut [f32],
-    out_stride: usize,
-) {
-    let mut rows: [&[f32]; TILE] = [&[]; TILE];
-    for (i, row) in rows.iter_mut().enumerate() {
-        *row = &left[(first + i.min(count - 1)) * stride..][..depth];
-    }
-    for (part, panel) in
-        columns.chunks_exact(depth).take((first + count).div_ceil(LANES)).enumerate()
-    {
-        let out = &mut out[part * LANES..];
-        if count == TILE {
-            multiply_tile::<TILE>(rows, panel, out, out_stride, TILE);
-        } else {
-            multiply_tile::<TILE>(rows, panel, out, out_stride, count);
-        }
-    }
-}
-
-/// The first rows of `left` times a panel.
-#[inline(always)]
-fn tile_times_rows(
-    left: &[f32],
-    stride: usize,
-    count: usize,
-    panel: &[Line],
 ) -> [[f32; LANES]; TILE] {
-    let mut rows: [&[f32]; TILE] = [&[]; TILE];
-    for (i, row) in rows.iter_mut().enumerate() {
-        *row = &left[i.min(count - 1) * stride..][..panel.len()];
+    let mut sums = [[0.0; LANES]; TILE];
+    for (part, columns) in columns.chunks_exact(LANES).enumerate() {
+        let rows = &rows[part * long(positions) + first..][..TILE];
+        sums = summed(std::array::from_fn(|i| &rows[i].0[..]), columns, sums);
     }
-    let mut block = [[0.0; LANES]; TILE];
-    multiply_tile::<TILE>(rows, panel, block.as_flattened_mut(), LANES, TILE);
-    block
+    sums
 }
 
-/// Scores become shares of 1 among the first `open`; returns ln of the sum of their exponentials.
+/// `out` += `left` · `right`, of a tile's lines.
 #[inline(always)]
-fn share_out(row: &mut [f32], open: usize) -> f32 {
-    row[open..].fill(-1e30);
+fn add_tile(left: &[Line], right: &[Line], out: &mut [Line]) {
+    let (left, out) = (&left[..TILE], &mut out[..TILE]);
+    let sums = std::array::from_fn(|i| out[i].0);
+    let sums: [_; TILE] = summed(std::array::from_fn(|i| &left[i].0[..]), right, sums);
+    each_row!(I < TILE => out[I].0 = sums[I]);
+}
+
+/// What a query may not look at: keys after it. `lines` are the keys from the panel's first query on; a tile may have
+/// reached over the last.
+#[inline(always)]
+fn close(lines: &mut [Line], value: f32) {
+    for (key, line) in lines.iter_mut().enumerate().take(LANES + TILE) {
+        for lane in 0..LANES {
+            line.0[lane] = if lane < key { value } else { line.0[lane] };
+        }
+    }
+}
+
+/// Scores become exponentials that are to be multiplied by what is returned first; second the logarithms of their sums.
+#[inline(always)]
+fn share_out(lines: &mut [Line], first: usize) -> ([f32; LANES], [f32; LANES]) {
     let mut highest = [f32::NEG_INFINITY; LANES];
-    for lanes in row.chunks_exact(LANES) {
+    for line in &*lines {
         for lane in 0..LANES {
-            highest[lane] = if lanes[lane] > highest[lane] { lanes[lane] } else { highest[lane] };
+            let (most, value) = (highest[lane], line.0[lane]);
+            highest[lane] = if value > most { value } else { most };
         }
     }
-    let highest = highest.iter().fold(f32::NEG_INFINITY, |most, &value| most.max(value));
     let mut total = [0.0; LANES];
-    for lanes in row.chunks_exact_mut(LANES) {
-        let shares = exponentials(load(lanes).map(|score| score - highest));
-        lanes.copy_from_slice(&shares);
+    for line in &mut *lines {
+        line.0 = exponentials(minus(line.0, highest));
         for lane in 0..LANES {
-            total[lane] += shares[lane];
+            total[lane] += line.0[lane];
         }
     }
-    let total = sum(total);
-    let factor = 1.0 / total;
-    row[..open].iter_mut().for_each(|share| *share *= factor);
-    row[open..].fill(0.0);
-    highest + total.ln()
+    close(&mut lines[first..], 0.0);
+    let mut sums = highest;
+    for lane in 0..LANES {
+        sums[lane] += total[lane].ln();
+    }
+    (total.map(|total| 1.0 / total), sums)
 }
 
-/// Rotated keys, and values, into the head's room.
+/// `left`ᵀ · `right`: [16, 16] from as many lines of both.
 #[inline(always)]
-fn take_keys(head: &mut Head, angles: &Angles, places: Places, table: &[f32]) {
-    let (width, wide) = (head.width, head.wide());
-    rotate(table, places.key, places.table_stride, angles, 1.0, &mut head.key, width);
-    for (i, row) in head.value.chunks_exact_mut(wide).enumerate() {
-        row[..width].copy_from_slice(&table[i * places.table_stride + places.value..][..width]);
+fn turned(left: &[Line], right: &[Line]) -> [[f32; LANES]; LANES] {
+    let mut out = [[0.0; LANES]; LANES];
+    out[..6].copy_from_slice(&turned_tile::<0, 6>(left, right));
+    out[6..12].copy_from_slice(&turned_tile::<6, 6>(left, right));
+    out[12..].copy_from_slice(&turned_tile::<12, 4>(left, right));
+    out
+}
+
+/// `room` of a line's numbers to the start of a row.
+#[inline(always)]
+fn put(line: &[f32; LANES], row: &mut [f32], room: usize) {
+    match room {
+        LANES => row[..LANES].copy_from_slice(line),
+        _ => row[..room].copy_from_slice(&line[..room]),
+    }
+}
+
+/// One head's numbers of every row.
+#[inline(always)]
+fn take(table: &[f32], column: usize, stride: usize, rows: &mut [Line], width: usize) {
+    let positions = table.len().div_ceil(stride);
+    for (part, lines) in rows.chunks_exact_mut(long(positions)).enumerate() {
+        let room = (width - part * LANES).min(LANES);
+        for (line, row) in lines.iter_mut().zip(table.chunks(stride)) {
+            let own = &row[column + part * LANES..][..room];
+            match room {
+                LANES => line.0 = load(own),
+                _ => line.0[..room].copy_from_slice(own),
+            }
+        }
     }
 }
 
@@ -332,67 +374,92 @@ fn rotate(
     stride: usize,
     angles: &Angles,
     scale: f32,
-    out: &mut [f32],
+    rows: &mut [Line],
     width: usize,
 ) {
     let half = width / 2;
+    let long = long(table.len().div_ceil(stride));
     let turns = angles.cosines.chunks_exact(half).zip(angles.sines.chunks_exact(half));
-    for ((row, out), (cosines, sines)) in
-        table.chunks(stride).zip(out.chunks_exact_mut(padded(width))).zip(turns)
-    {
+    for (i, (row, (cosines, sines))) in table.chunks(stride).zip(turns).enumerate() {
         let (from, to) = row[column..][..width].split_at(half);
-        let (first, second) = out[..width].split_at_mut(half);
-        for i in 0..half {
-            first[i] = (from[i] * cosines[i] - to[i] * sines[i]) * scale;
-            second[i] = (to[i] * cosines[i] + from[i] * sines[i]) * scale;
+        if half.is_multiple_of(LANES) {
+            for part in (0..half).step_by(LANES) {
+                let (from, to) = (load(&from[part..]), load(&to[part..]));
+                let (cosines, sines) = (load(&cosines[part..]), load(&sines[part..]));
+                let first = &mut rows[part / LANES * long + i].0;
+                for lane in 0..LANES {
+                    first[lane] = (from[lane] * cosines[lane] - to[lane] * sines[lane]) * scale;
+                }
+                let second = &mut rows[(half + part) / LANES * long + i].0;
+                for lane in 0..LANES {
+                    second[lane] = (to[lane] * cosines[lane] + from[lane] * sines[lane]) * scale;
+                }
+            }
+            continue;
+        }
+        // What is beside the width may have become no number on the last way back.
+        rows.iter_mut().skip(i).step_by(long).for_each(|line| *line = Line::ZERO);
+        let mut set = |number: usize, value: f32| {
+            rows[number / LANES * long + i].0[number % LANES] = value * scale;
+        };
+        for pair in 0..half {
+            set(pair, from[pair] * cosines[pair] - to[pair] * sines[pair]);
+            set(pair + half, to[pair] * cosines[pair] + from[pair] * sines[pair]);
         }
     }
 }
 
-/// The way back through [`rotate`], without its scale, into the table.
+/// The way back through [`rotate`] into the table.
 #[inline(always)]
 fn rotate_back(
-    rows: &[f32],
+    rows: &[Line],
     width: usize,
     angles: &Angles,
+    scale: f32,
     table: &mut [f32],
     column: usize,
     stride: usize,
 ) {
     let half = width / 2;
+    let long = long(table.len().div_ceil(stride));
     let turns = angles.cosines.chunks_exact(half).zip(angles.sines.chunks_exact(half));
-    for ((row, out), (cosines, sines)) in
-        rows.chunks_exact(padded(width)).zip(table.chunks_mut(stride)).zip(turns)
-    {
-        let (from, to) = row[..width].split_at(half);
+    for (i, (out, (cosines, sines))) in table.chunks_mut(stride).zip(turns).enumerate() {
         let (first, second) = out[column..][..width].split_at_mut(half);
-        for i in 0..half {
-            first[i] = from[i] * cosines[i] + to[i] * sines[i];
-            second[i] = to[i] * cosines[i] - from[i] * sines[i];
+        if half.is_multiple_of(LANES) {
+            for part in (0..half).step_by(LANES) {
+                let from = rows[part / LANES * long + i].0;
+                let to = rows[(half + part) / LANES * long + i].0;
+                let (cosines, sines) = (load(&cosines[part..]), load(&sines[part..]));
+                let (first, second) = (&mut first[part..][..LANES], &mut second[part..][..LANES]);
+                for lane in 0..LANES {
+                    first[lane] = (from[lane] * cosines[lane] + to[lane] * sines[lane]) * scale;
+                    second[lane] = (to[lane] * cosines[lane] - from[lane] * sines[lane]) * scale;
+                }
+            }
+            continue;
+        }
+        let number = |number: usize| rows[number / LANES * long + i].0[number % LANES] * scale;
+        for pair in 0..half {
+            let (from, to) = (number(pair), number(pair + half));
+            first[pair] = from * cosines[pair] + to * sines[pair];
+            second[pair] = to * cosines[pair] - from * sines[pair];
         }
     }
 }
 
-/// Rows [n, padded width] as columns: panel p, line d holds number d of rows 16 p ….
+/// Rows as columns: line d of a panel holds number d of its sixteen positions.
 #[inline(always)]
-fn lay_columns(rows: &[f32], width: usize, panels: &mut [Line]) {
-    let wide = padded(width);
-    for (panel, rows) in panels.chunks_exact_mut(width).zip(rows.chunks(LANES * wide)) {
-        for (lane, row) in rows.chunks_exact(wide).enumerate() {
-            for (line, &value) in panel.iter_mut().zip(row) {
-                line.0[lane] = value;
+fn lay_columns(rows: &[Line], wide: usize, panels: &mut [Line]) {
+    let long = rows.len() / (wide / LANES);
+    for (panel, columns) in panels.chunks_exact_mut(wide).enumerate() {
+        for (part, columns) in columns.chunks_exact_mut(LANES).enumerate() {
+            let rows = &rows[part * long + panel * LANES..][..LANES];
+            for d in 0..LANES {
+                columns[d].0 = std::array::from_fn(|lane| rows[lane].0[d]);
             }
         }
     }
 }
 
-/// Rows [n, wide] as they are: panel p, line k holds numbers 16 p … of row k.
-#[inline(always)]
-fn lay_rows(rows: &[f32], wide: usize, panels: &mut [Line]) {
-    let count = rows.len() / wide;
-    for (part, panel) in panels.chunks_exact_mut(count).enumerate() {
-        for (line, row) in panel.iter_mut().zip(rows.chunks_exact(wide)) {
-            line.0 = load(&row[part * LANES..]);
-        }
-    }
-}
+/// A score that has no share.
+const HIDDEN: f32 = -1e30;

@@ -1,8 +1,31 @@
-//! What is done number by number: normalisation, the gate of the feed-forward part, the loss; forth and back.
+//! What is done number by number: rounding, normalisation, the gate of the feed-forward part, the loss; forth and back.
 //!
 //! Rows are padded to whole lines with zeros, and stay so.
 
 use super::lanes::{LANES, exponentials, kernel, load, multiply_add, sum};
+
+/// The nearest number with bf16's eight significant bits, ties to even; no number stays none.
+#[inline(always)]
+fn bf16(value: f32) -> f32 {
+    let bits = value.to_bits();
+    let up = 0x7FFF + (bits >> 16 & 1);
+    let rounded = f32::from_bits(bits.wrapping_add(up) & 0xFFFF_0000);
+    if value.is_nan() { value } else { rounded }
+}
+
+kernel! {
+    /// `out` = `input`, each number rounded to bf16.
+    fn rounded_to_bf16(input: &[f32], out: &mut [f32]) {
+        out.iter_mut().zip(input).for_each(|(out, &value)| *out = bf16(value));
+    }
+}
+
+kernel! {
+    /// Rounds each number to bf16.
+    fn round_to_bf16(values: &mut [f32]) {
+        values.iter_mut().for_each(|value| *value = bf16(*value));
+    }
+}
 
 kernel! {
     /// Root-mean-square normalisation (Zhang & Sennrich 2019): `out` = input · scale · weight, with one scale a row,

@@ -28,6 +28,7 @@ macro_rules! each_row {
         })*
     };
 }
+pub(super) use each_row;
 
 /// Lays out a matrix [depth, columns] in panels: line k of panel p holds columns 16 p … of row k; zeros where there
 /// are none. `at(k, column)` reads it.
@@ -124,14 +125,25 @@ fn tile<const TILE: usize>(
             sums[I] = load(&out[I * stride..]);
         });
     }
+    let sums = summed(left, panel, sums);
+    each_row!(I < TILE => if I < count {
+        out[I * stride..][..LANES].copy_from_slice(&sums[I]);
+    });
+}
+
+/// `sums` + `left` · `panel`
+#[inline(always)]
+pub(super) fn summed<const TILE: usize>(
+    left: [&[f32]; TILE],
+    panel: &[Line],
+    mut sums: [[f32; LANES]; TILE],
+) -> [[f32; LANES]; TILE] {
     let mut left = left;
     each_row!(I < TILE => left[I] = &left[I][..panel.len()]);
     for (k, line) in panel.iter().enumerate() {
         each_row!(I < TILE => sums[I] = times(left[I][k], line, sums[I]));
     }
-    each_row!(I < TILE => if I < count {
-        out[I * stride..][..LANES].copy_from_slice(&sums[I]);
-    });
+    sums
 }
 
 /// sum + value · line
@@ -140,29 +152,15 @@ fn times(value: f32, line: &Line, sum: [f32; LANES]) -> [f32; LANES] {
     multiply_add([value; LANES], line.0, sum)
 }
 
-/// [`multiply`] of a few rows inside another kernel: `out` holds `count` rows.
+/// Columns FIRST … of `left`, turned, times `panel`: [TILE, 16] from as many lines of both.
 #[inline(always)]
-pub(super) fn multiply_tile<const TILE: usize>(
-    left: [&[f32]; TILE],
-    panel: &[Line],
-    out: &mut [f32],
-    stride: usize,
-    count: usize,
-) {
-    tile::<TILE>(left, panel, out, stride, false, count);
-}
-
-/// `left`ᵀ · `panel`, [TILE, 16]: row k of `left` starts at k · `stride`, its first TILE numbers are read.
-#[inline(always)]
-pub(super) fn turned_tile<const TILE: usize>(
-    left: &[f32],
-    stride: usize,
+pub(super) fn turned_tile<const FIRST: usize, const TILE: usize>(
+    left: &[Line],
     panel: &[Line],
 ) -> [[f32; LANES]; TILE] {
     let mut sums = [[0.0f32; LANES]; TILE];
-    for (row, line) in left.chunks(stride).zip(panel) {
-        let row = &row[..TILE];
-        each_row!(I < TILE => sums[I] = times(row[I], line, sums[I]));
+    for (own, line) in left.iter().zip(panel) {
+        each_row!(I < TILE => sums[I] = times(own.0[FIRST + I], line, sums[I]));
     }
     sums
 }

@@ -34,6 +34,24 @@ fn exponentials_are_those_of_the_library() {
     assert!(exponential(-1e30) < 2e-38 && exponential(f32::NAN).is_nan());
 }
 
+#[test]
+fn numbers_are_rounded_to_bf16_as_the_library_does() {
+    let mut values: Vec<f32> = (0..1u32 << 20).map(|bits| f32::from_bits(bits << 12)).collect();
+    values.extend((0..1u32 << 20).map(|bits| f32::from_bits(bits << 12 | 0x7FF)));
+    let expected: Vec<f32> =
+        values.iter().map(|&value| half::bf16::from_f32(value).to_f32()).collect();
+    for level in [Level::Plain, Level::Eight, Level::Sixteen] {
+        let mut out = vec![1.0; values.len()];
+        rounded_to_bf16::at(level, &values, &mut out);
+        let mut own = values.clone();
+        round_to_bf16::at(level, &mut own);
+        for ((out, own), expected) in out.iter().zip(&own).zip(&expected) {
+            assert_eq!(out.to_bits(), own.to_bits());
+            assert!(out.to_bits() == expected.to_bits() || out.is_nan() && expected.is_nan());
+        }
+    }
+}
+
 /// Sums of products in f64.
 fn product(left: &[f32], stride: usize, depth: usize, right: &[f32], columns: usize) -> Vec<f64> {
     let rows = left.len() / stride;
@@ -290,7 +308,7 @@ fn attention_by_hand(
 
 #[test]
 fn attention_is_right_forth_and_back_at_every_level() {
-    for (positions, width) in [(1, 4), (13, 6), (40, 16), (32, 18)] {
+    for (positions, width) in [(1, 4), (13, 6), (40, 16), (32, 18), (19, 32)] {
         let (stride, mixed_stride) = (5 + 5 * width, 2 + 2 * width);
         let (at, turns) = (places(width, stride, mixed_stride), angles(positions, width));
         let table = numbers(positions * stride, 16);

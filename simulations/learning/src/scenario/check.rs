@@ -1,7 +1,7 @@
 //! What is refused or warned about before anything runs, with the number that would work.
 
 use grid::{Q32, Q40};
-use model::{Config, GroupRecipe, Optimizer, Precision, TrainingRecipe, bytes_a_node};
+use model::{Config, GroupRecipe, Optimizer, TrainingRecipe, bytes_a_node};
 use wire::{ServerOptimizer, ServerRule};
 
 use super::{LocalTerms, MechanismName, OptimizerName, RuleName, Sampling, Scenario};
@@ -314,7 +314,7 @@ impl Scenario {
             batch: local.batch,
             sequence_length: local.sequence,
             optimizer,
-            precision: Precision::F32,
+            precision: self.model.precision.into(),
             roles: self.data.roles.clone(),
             seed: 0,
             max_gradient_norm: local.gradient_max,

@@ -112,6 +112,7 @@ fn quick_says_what_is_left_out_means() {
         ("privacy", "honest"),
         ("privacy", "modulus_bits"),
         ("model", "tokens"),
+        ("model", "precision"),
     ] {
         table[section].as_table_mut().unwrap().remove(key).unwrap();
     }
@@ -137,4 +138,12 @@ fn the_benchmark_is_the_one_that_is_agreed_on() {
     assert_eq!(benchmark.cohort.nodes, 200);
     let local = benchmark.local;
     assert_eq!((local.steps, local.batch, local.sequence, local.learning_rate), (1, 8, 128, 0.5));
+}
+
+#[test]
+fn nodes_train_in_the_precision_that_is_named() {
+    let text = text_of("quick").replace("precision = \"f32\"", "precision = \"bf16\"");
+    let precision = |text: &str| read(text).recipe_in(1).training.precision;
+    assert_eq!(precision(&text), model::Precision::Bf16);
+    assert_eq!(precision(&text_of("quick")), model::Precision::F32);
 }

@@ -2,6 +2,7 @@
 
 use super::bundle::{A, Bundle, Given, Pair};
 use crate::config::{Config, Projection};
+use crate::device::Precision;
 use crate::group::layout::{self, Layout};
 use crate::kernels::attention::Angles;
 use crate::kernels::lanes::{Line, padded};
@@ -19,6 +20,8 @@ pub(in crate::group) struct Weights {
     pub(super) width: usize,
     pub(super) vocabulary: usize,
     pub(super) epsilon: f32,
+    /// What the matrices are rounded to, and what they are multiplied by is to be.
+    pub(super) precision: Precision,
     /// [vocabulary, hidden]
     pub(super) embedding: Vec<f32>,
     pub(super) blocks: Vec<Block>,
@@ -42,7 +45,11 @@ pub(super) struct Block {
 }
 
 impl Weights {
-    pub(in crate::group) fn new(model: &Transformer, layout: &Layout) -> Weights {
+    pub(in crate::group) fn new(
+        model: &Transformer,
+        layout: &Layout,
+        precision: Precision,
+    ) -> Weights {
         let config = &model.config;
         let (hidden, vocabulary) = (config.hidden, config.vocabulary);
         let head = floats(model.head());
@@ -57,6 +64,7 @@ impl Weights {
             width: config.head_dimension,
             vocabulary,
             epsilon: config.norm_epsilon as f32,
+            precision,
             embedding: floats(model.embedding()),
             blocks: (0..model.depth()).map(|layer| Block::new(model, layout, layer)).collect(),
             norm: padded_floats(&model.norm),
