@@ -8,8 +8,8 @@ use wire::{MemberIndex, PlanHash, RosterHash, ShareKind};
 
 use crate::seal::{Route, Seals, X25519Seals};
 use crate::{
-    EphemeralPublic, EphemeralSecrets, SEALED_BYTES, SecaggError, Secret32, Share, Thresholds,
-    split,
+    EphemeralPublic, EphemeralSecrets, PublicKey, SEALED_BYTES, SecaggError, Secret32, Share,
+    Thresholds, split,
 };
 
 /// What sealed shares are bound to.
@@ -197,11 +197,10 @@ fn agreements<S: Seals>(
     roster: &[EphemeralPublic],
     own: MemberIndex,
 ) -> Result<Vec<Option<Secret32>>, SecaggError> {
-    let own_key = &roster[own.get()].seal_key;
-    let members = roster.iter().enumerate();
-    let agreed = members.map(|(place, member)| match place == own.get() {
-        true => Ok(None),
-        false => S::agree(seal_key, own_key, &member.seal_key).map(Some),
-    });
-    agreed.collect()
+    let is_other = |place: usize| place != own.get();
+    let keys = roster.iter().enumerate().filter(|(place, _)| is_other(*place));
+    let keys: Vec<PublicKey> = keys.map(|(_, member)| member.seal_key).collect();
+    let mut agreed = S::agree(seal_key, &keys)?.into_iter();
+    let places = 0..roster.len();
+    Ok(places.map(|place| if is_other(place) { agreed.next() } else { None }).collect())
 }

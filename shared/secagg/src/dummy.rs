@@ -31,8 +31,8 @@ impl Masks for DummyMasks {
 pub struct DummySeals;
 
 impl Seals for DummySeals {
-    fn agree(_: &Secret32, _: &PublicKey, _: &PublicKey) -> Result<Secret32, SecaggError> {
-        Ok(Secret32::zero())
+    fn agree(_: &Secret32, others: &[PublicKey]) -> Result<Vec<Secret32>, SecaggError> {
+        Ok(others.iter().map(|_| Secret32::zero()).collect())
     }
 
     fn seal(

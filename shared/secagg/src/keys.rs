@@ -96,22 +96,17 @@ impl PublicKey {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    #[cfg(test)]
+    pub(crate) fn unchecked(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
 }
 
 /// The public key of a secret one.
 pub(crate) fn public_key(secret: &Secret32) -> PublicKey {
     let secret = StaticSecret::from(*secret.as_bytes());
     PublicKey(x25519_dalek::PublicKey::from(&secret).to_bytes())
-}
-
-/// X25519 (RFC 7748 section 6.1), with its check that the result is not zero.
-pub(crate) fn agree(secret: &Secret32, public: &PublicKey) -> Result<Secret32, SecaggError> {
-    let secret = StaticSecret::from(*secret.as_bytes());
-    let shared = secret.diffie_hellman(&public.0.into());
-    if !shared.was_contributory() {
-        return Err(SecaggError::LowOrderKey);
-    }
-    Ok(Secret32::new(shared.as_bytes()))
 }
 
 /// The commitment that fixes a self-mask seed before the round.
@@ -160,6 +155,7 @@ const LOW_ORDER: [[u8; 32]; 5] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agree::agree;
 
     fn secret(byte: u8) -> Secret32 {
         Secret32::new(&[byte; 32])
@@ -169,7 +165,7 @@ mod tests {
     fn points_of_low_order_are_refused_and_would_have_given_zero() {
         for point in LOW_ORDER {
             assert_eq!(PublicKey::new(point), Err(SecaggError::LowOrderKey));
-            let shared = agree(&secret(7), &PublicKey(point));
+            let shared = agree(&secret(7), &[PublicKey(point)]);
             assert!(matches!(shared, Err(SecaggError::LowOrderKey)), "{point:02x?}");
         }
     }
@@ -211,9 +207,9 @@ mod tests {
             hex(bob_public.as_bytes()),
             "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"
         );
-        for shared in [agree(&alice, &bob_public), agree(&bob, &alice_public)] {
+        for shared in [agree(&alice, &[bob_public]), agree(&bob, &[alice_public])] {
             assert_eq!(
-                hex(shared.unwrap().as_bytes()),
+                hex(shared.unwrap()[0].as_bytes()),
                 "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"
             );
         }

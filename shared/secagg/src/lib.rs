@@ -24,6 +24,7 @@
 //!
 //! Reading order: [`keys`], [`shares`], [`deal`], [`mask`], [`sum`], [`recover`], [`unmask`].
 
+mod agree;
 mod decode;
 mod derive;
 mod error;

@@ -12,9 +12,8 @@ use std::fmt;
 use grid::Modulus;
 use wire::{ClosedHash, MemberIndex, MemberSet, ModelHash, PlanHash};
 
-use crate::keys::agree;
 use crate::stream::{self, Sign, Stream};
-use crate::{DealtSecrets, PublicKey, SecaggError, Secret32, derive};
+use crate::{DealtSecrets, PublicKey, SecaggError, Secret32, agree, derive};
 
 /// What masks are bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,11 +104,12 @@ impl Masker {
     fn streams(&self) -> Result<Vec<Stream>, SecaggError> {
         let Self { secrets, context, members, .. } = self;
         let mut streams = vec![self_stream(context, secrets.own, &secrets.seed, Sign::Add)];
-        let own = Party { member: secrets.own, key: secrets.roster[secrets.own.get()].mask_key };
-        for member in members.iter().filter(|&member| member != secrets.own) {
-            let other = Party { member, key: secrets.roster[member.get()].mask_key };
-            streams.push(pair_stream(context, &secrets.mask_key, &own, &other)?);
-        }
+        let party =
+            |member: MemberIndex| Party { member, key: secrets.roster[member.get()].mask_key };
+        let own = party(secrets.own);
+        let others: Vec<Party> =
+            members.iter().filter(|&member| member != own.member).map(party).collect();
+        streams.extend(pair_streams(context, &secrets.mask_key, &own, &others)?);
         Ok(streams)
     }
 }
@@ -150,21 +150,26 @@ pub(crate) struct Party {
     pub key: PublicKey,
 }
 
-/// The mask that `own` adds for `other`: its sign is plus for the lower place. Both sides derive
+/// The masks that `own` adds for each of `others`: the sign is plus for the lower place. Both sides derive
 /// the same key, which names both places and both public keys, lower first.
-pub(crate) fn pair_stream(
+pub(crate) fn pair_streams(
     context: &MaskContext,
     own_secret: &Secret32,
     own: &Party,
-    other: &Party,
-) -> Result<Stream, SecaggError> {
-    let agreed = agree(own_secret, &other.key)?;
-    let is_lower = own.member < other.member;
-    let (lower, higher) = if is_lower { (own, other) } else { (other, own) };
-    let places = [lower.member.0, higher.member.0];
-    let keys: [&[u8]; 2] = [lower.key.as_bytes(), higher.key.as_bytes()];
-    let key = mask_key(agreed.as_bytes(), derive::PAIR_MASK, context, &[&places, keys[0], keys[1]]);
-    Ok(Stream { key, sign: if is_lower { Sign::Add } else { Sign::Subtract } })
+    others: &[Party],
+) -> Result<Vec<Stream>, SecaggError> {
+    let keys: Vec<PublicKey> = others.iter().map(|other| other.key).collect();
+    let agreed = agree::agree(own_secret, &keys)?;
+    let stream = |(other, agreed): (&Party, &Secret32)| {
+        let is_lower = own.member < other.member;
+        let (lower, higher) = if is_lower { (own, other) } else { (other, own) };
+        let places = [lower.member.0, higher.member.0];
+        let keys: [&[u8]; 2] = [lower.key.as_bytes(), higher.key.as_bytes()];
+        let about: [&[u8]; 3] = [&places, keys[0], keys[1]];
+        let key = mask_key(agreed.as_bytes(), derive::PAIR_MASK, context, &about);
+        Stream { key, sign: if is_lower { Sign::Add } else { Sign::Subtract } }
+    };
+    Ok(others.iter().zip(&agreed).map(stream).collect())
 }
 
 /// The self mask of a member, to be added by it and subtracted from the sum.

@@ -10,7 +10,7 @@ use wire::MemberIndex;
 use zeroize::Zeroizing;
 
 use crate::deal::SealContext;
-use crate::{PublicKey, SecaggError, Secret32, derive, keys};
+use crate::{PublicKey, SecaggError, Secret32, agree, derive};
 
 /// A sealed share pair: 2 × 32 bytes and the 16 bytes of the tag.
 pub const SEALED_BYTES: usize = PAIR_BYTES + TAG_BYTES;
@@ -56,15 +56,11 @@ impl Route<'_> {
 /// How members seal shares for each other: [`X25519Seals`], or [`crate::DummySeals`] in a made world. A
 /// type parameter of dealing, so that no configuration can choose the dummy.
 pub trait Seals: 'static {
-    /// What the owner of `secret` and `own` shares with the owner of `other`.
+    /// What the owner of `secret` shares with the owner of each of `others`.
     ///
     /// # Errors
     /// [`SecaggError::LowOrderKey`].
-    fn agree(
-        secret: &Secret32,
-        own: &PublicKey,
-        other: &PublicKey,
-    ) -> Result<Secret32, SecaggError>;
+    fn agree(secret: &Secret32, others: &[PublicKey]) -> Result<Vec<Secret32>, SecaggError>;
 
     /// Seals the shares of the source's mask key and of its seed.
     fn seal(
@@ -88,8 +84,8 @@ pub trait Seals: 'static {
 pub struct X25519Seals;
 
 impl Seals for X25519Seals {
-    fn agree(secret: &Secret32, _: &PublicKey, other: &PublicKey) -> Result<Secret32, SecaggError> {
-        keys::agree(secret, other)
+    fn agree(secret: &Secret32, others: &[PublicKey]) -> Result<Vec<Secret32>, SecaggError> {
+        agree::agree(secret, others)
     }
 
     fn seal(

@@ -10,6 +10,8 @@
 //! any, at about twice the rate; both give the same (`both_ways_give_the_same_words`).
 
 #[cfg(target_arch = "x86_64")]
+mod rounds;
+#[cfg(target_arch = "x86_64")]
 mod wide;
 mod words;
 

@@ -10,6 +10,9 @@ use crate::mask::{self, MaskContext, Party};
 use crate::stream::{self, BLOCK, Keystream, Sign, Stream};
 use crate::{EphemeralPublic, RecoveredMaskKey, RecoveredSeed, RunningSum, SecaggError};
 
+/// Survivors whose masks with one dropped member are agreed on by one thread.
+const AT_ONCE: usize = 8;
+
 /// The coordinator's job of unmasking one sum. Only secrets that were checked against what their
 /// owners announced can go in, so an unchecked sum cannot come out.
 pub struct Unmask {
@@ -70,17 +73,17 @@ impl Unmask {
         let self_masks = self.seeds.iter().map(|seed| {
             mask::self_stream(&self.context, seed.owner(), seed.seed(), Sign::Subtract)
         });
-        let pairs: Vec<(&RecoveredMaskKey, MemberIndex)> = self
-            .mask_keys
-            .iter()
-            .flat_map(|key| self.sum.members().iter().map(move |survivor| (key, survivor)))
-            .collect();
+        let survivors: Vec<Party> = self.sum.members().iter().map(|one| self.party(one)).collect();
+        let few = survivors.chunks(AT_ONCE);
+        let pairs: Vec<(&RecoveredMaskKey, &[Party])> =
+            self.mask_keys.iter().flat_map(|key| few.clone().map(move |few| (key, few))).collect();
         // What the dropped member would have added is what is missing to cancel the survivor's.
-        let pair_masks = pairs.into_par_iter().map(|(key, survivor)| {
-            let (dropped, survivor) = (self.party(key.owner()), self.party(survivor));
-            mask::pair_stream(&self.context, key.mask_key(), &dropped, &survivor)
+        let pair_masks = pairs.into_par_iter().map(|(key, survivors)| {
+            let dropped = self.party(key.owner());
+            mask::pair_streams(&self.context, key.mask_key(), &dropped, survivors)
         });
-        let mut streams = pair_masks.collect::<Result<Vec<_>, _>>()?;
+        let pair_masks = pair_masks.collect::<Result<Vec<_>, _>>()?;
+        let mut streams: Vec<Stream> = pair_masks.into_iter().flatten().collect();
         streams.extend(self_masks);
         Ok(streams)
     }

@@ -1,12 +1,14 @@
 //! A stream's words eight blocks at a time, where the processor has AVX2.
 //!
-//! Word i of eight blocks is one register; the rounds of RFC 8439 section 2.3 go over sixteen of them. All that is
-//! done is additions, exclusive ors, rotations and shifts by public amounts: the time does not depend on the key.
+//! Word i of eight blocks is one register; the rounds of RFC 8439 section 2.3 ([`super::rounds`]) go over sixteen of
+//! them. All that is done is additions, exclusive ors, rotations and shifts by public amounts: the time does not depend on the key.
 #![allow(unsafe_code, reason = "instructions that were looked for, and rows read as registers")]
 
 use std::arch::x86_64::*;
 
-use super::{Key, LANES, Row, Sign, WORDS};
+use zeroize::Zeroizing;
+
+use super::{Key, LANES, Row, Sign, WORDS, rounds::double_rounds};
 
 /// As [`super::words::fill`].
 ///
@@ -30,67 +32,27 @@ pub fn combine(rows: &[Row], bits: u32, sign: Sign, values: &mut [u32]) {
 
 #[target_feature(enable = "avx2")]
 fn fill_avx2(key: &Key, first: u32, strides: &mut [[Row; WORDS]]) {
-    let mut counter = first;
-    for rows in strides {
-        let words = eight_blocks(key, counter);
-        for (row, word) in rows.iter_mut().zip(words) {
-            store(row, word);
+    let mut initial = Zeroizing::new([[0; LANES]; WORDS]);
+    for (row, &word) in initial.iter_mut().zip(CONSTANTS.iter().chain(&**key)) {
+        *row = [word; LANES];
+    }
+    for (number, rows) in strides.iter_mut().enumerate() {
+        let counter = first.wrapping_add((number * LANES) as u32);
+        initial[COUNTER] = std::array::from_fn(|lane| counter.wrapping_add(lane as u32));
+        rows.copy_from_slice(&*initial);
+        double_rounds(rows);
+        for (row, initial) in rows.iter_mut().zip(initial.iter()) {
+            let sum = _mm256_add_epi32(load(row), load(initial));
+            store(row, sum);
         }
-        counter = counter.wrapping_add(LANES as u32);
     }
 }
 
 /// "expand 32-byte k" in four words (RFC 8439 section 2.3).
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
-/// RFC 8439 section 2.1, on words of eight blocks, some quarter rounds side by side: each waits for itself at every
-/// step. A macro, so that all sixteen words stay in registers.
-macro_rules! quarter_rounds {
-    ($state:ident, $by_16:ident, $by_8:ident, $([$a:literal, $b:literal, $c:literal, $d:literal]),*) => {
-        $($state[$a] = _mm256_add_epi32($state[$a], $state[$b]);)*
-        $($state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $by_16);)*
-        $($state[$c] = _mm256_add_epi32($state[$c], $state[$d]);)*
-        $(let mixed = _mm256_xor_si256($state[$b], $state[$c]);
-        $state[$b] =
-            _mm256_or_si256(_mm256_slli_epi32::<12>(mixed), _mm256_srli_epi32::<20>(mixed));)*
-        $($state[$a] = _mm256_add_epi32($state[$a], $state[$b]);)*
-        $($state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $by_8);)*
-        $($state[$c] = _mm256_add_epi32($state[$c], $state[$d]);)*
-        $(let mixed = _mm256_xor_si256($state[$b], $state[$c]);
-        $state[$b] = _mm256_or_si256(_mm256_slli_epi32::<7>(mixed), _mm256_srli_epi32::<25>(mixed));)*
-    };
-}
-
-/// The words of the blocks `counter` to `counter` + 7.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn eight_blocks(key: &[u32; 8], counter: u32) -> [__m256i; WORDS] {
-    let all = |word: u32| _mm256_set1_epi32(word as i32);
-    // Rotations by whole bytes are shuffles of bytes.
-    let by_16 = _mm256_broadcastsi128_si256(_mm_setr_epi8(
-        2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13,
-    ));
-    let by_8 = _mm256_broadcastsi128_si256(_mm_setr_epi8(
-        3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14,
-    ));
-    let counters = _mm256_add_epi32(all(counter), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-    let mut state = [_mm256_setzero_si256(); WORDS];
-    for (word, &part) in state.iter_mut().zip(CONSTANTS.iter().chain(key)) {
-        *word = all(part);
-    }
-    state[12] = counters;
-    for _ in 0..10 {
-        quarter_rounds!(state, by_16, by_8, [0, 4, 8, 12], [1, 5, 9, 13]);
-        quarter_rounds!(state, by_16, by_8, [2, 6, 10, 14], [3, 7, 11, 15]);
-        quarter_rounds!(state, by_16, by_8, [0, 5, 10, 15], [1, 6, 11, 12]);
-        quarter_rounds!(state, by_16, by_8, [2, 7, 8, 13], [3, 4, 9, 14]);
-    }
-    for (word, &part) in state.iter_mut().zip(CONSTANTS.iter().chain(key)) {
-        *word = _mm256_add_epi32(*word, all(part));
-    }
-    state[12] = _mm256_add_epi32(state[12], counters);
-    state
-}
+/// Which word counts blocks; those behind it, the nonce, are 0.
+const COUNTER: usize = 12;
 
 #[target_feature(enable = "avx2")]
 fn combine_avx2(rows: &[Row], bits: u32, sign: Sign, values: &mut [u32]) {

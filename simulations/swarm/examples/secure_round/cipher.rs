@@ -8,7 +8,10 @@ use chacha20::{
 };
 use rayon::prelude::*;
 
-use crate::task::{BITS, Size};
+use crate::{
+    round::cpu_seconds,
+    task::{BITS, Size},
+};
 
 /// Every member of R2 makes a mask for each other one and a self mask; of those that have dropped out nobody has
 /// anything but shares. Unmasking makes each survivor's self mask, and its mask with each that dropped out.
@@ -17,10 +20,10 @@ fn masks(size: &Size) -> usize {
     survivors * size.nodes + survivors * (1 + size.dropped)
 }
 
-/// Seconds of the bare cipher on all cores.
-pub fn seconds(size: &Size) -> f64 {
+/// Seconds of the bare cipher on all cores: passed, and of processors.
+pub fn seconds(size: &Size) -> (f64, f64) {
     let bytes = size.padded() * BITS as usize / 8;
-    let began = Instant::now();
+    let (began, cpu) = (Instant::now(), cpu_seconds());
     (0..masks(size)).into_par_iter().for_each_init(
         || vec![0; 8192],
         |buffer, mask| {
@@ -34,5 +37,5 @@ pub fn seconds(size: &Size) -> f64 {
             }
         },
     );
-    began.elapsed().as_secs_f64()
+    (began.elapsed().as_secs_f64(), cpu_seconds() - cpu)
 }

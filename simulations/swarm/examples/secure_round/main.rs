@@ -42,13 +42,13 @@ fn main() {
 }
 
 /// One line of JSON: the median round.
-fn told(size: &Size, seconds: &Seconds, limit: f64) -> String {
+fn told(size: &Size, seconds: &Seconds, (limit, limit_cpu): (f64, f64)) -> String {
     let phases: Vec<String> =
         seconds.phases.iter().map(|(name, took)| format!("\"{name}\": {took:.4}")).collect();
     format!(
         "{{\"what\": \"secure round\", \"nodes\": {}, \"values\": {}, \"padded\": {}, \"bits\": {}, \"dropped\": {}, \"quantises\": {}, \
          \"sum_s\": {:.4}, \"cpu_s\": {:.4}, \"unmasking_s\": {:.4}, \"version_s\": {:.4}, \"phases\": {{{}}}, \
-         \"cipher_s\": {limit:.4}, \"of_cipher\": {:.2}, \"peak_mib\": {}}}",
+         \"cipher_s\": {limit:.4}, \"cipher_cpu_s\": {limit_cpu:.4}, \"of_cipher\": {:.2}, \"of_cipher_cpu\": {:.2}, \"peak_mib\": {}}}",
         size.nodes,
         size.values,
         size.padded(),
@@ -61,6 +61,7 @@ fn told(size: &Size, seconds: &Seconds, limit: f64) -> String {
         seconds.version,
         phases.join(", "),
         seconds.sum / limit,
+        seconds.cpu / limit_cpu,
         peak_mib(),
     )
 }

@@ -30,6 +30,8 @@ pub struct NodeProgram {
     /// Its clock: it jumps to the instants that the machine draws.
     now: Time,
     alarm: Option<Time>,
+    /// What training has given, made before the round: it is not in the time.
+    update: Option<Clipped>,
 }
 
 impl NodeProgram {
@@ -37,7 +39,12 @@ impl NodeProgram {
     pub fn start(size: Size, number: usize) -> Self {
         let mut effects = Vec::new();
         let machine = Node::start(size.node(number), &mut effects);
-        Self { number, machine, size, now: Time(0), alarm: None }
+        Self { number, machine, size, now: Time(0), alarm: None, update: None }
+    }
+
+    /// Trains for the next round.
+    pub fn train(&mut self) {
+        self.update = Some(self.size.update(self.number));
     }
 
     /// Its identity.
@@ -81,7 +88,8 @@ impl NodeProgram {
                 None
             }
             Effect::Train(order) => {
-                let update = self.size.update(self.number, order.clip);
+                let update = self.update.take().expect("trained before the round");
+                assert_eq!(update.clip(), order.clip);
                 Some(Input::Trained(Trained { key: order.key, update }))
             }
             Effect::Work(job) => self.work(job).map(Input::Worked),

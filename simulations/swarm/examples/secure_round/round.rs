@@ -74,6 +74,9 @@ impl Swarm {
     /// Plays one round to its version.
     pub fn round(&mut self) -> Seconds {
         self.rounds += 1;
+        for node in self.nodes.values_mut() {
+            node.get_mut().unwrap().train();
+        }
         let began = Instant::now();
         let phase = ("a plan", began);
         let mut notes =
@@ -186,10 +189,12 @@ impl Notes {
     }
 }
 
-/// Seconds that all threads have had of processors; 0 where the system does not say.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    // utime and stime, fields 14 and 15, in hundredths.
-    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+/// Seconds that all living threads have had of processors; 0 where the system does not say.
+pub fn cpu_seconds() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let nanoseconds = tasks.filter_map(|task| {
+        let told = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        told.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    nanoseconds.sum::<u64>() as f64 / 1e9
 }

@@ -13,6 +13,9 @@ use wire::Genesis;
 /// b.
 pub const BITS: u32 = 20;
 
+/// What updates are clipped to, and grid units for each parameter unit: 1.
+const CLIP: Q32 = Q32::from_raw(1 << 32);
+
 /// How much there is to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
@@ -42,7 +45,7 @@ impl Size {
     }
 
     fn settings(&self) -> Settings {
-        let one = Q32::from_raw(1 << 32);
+        let one = CLIP;
         let modulus = Modulus::new(BITS).unwrap();
         let (scale, noise) = Settings::noise_for(one, one, 3, modulus, self.values).unwrap();
         let modulus_bits = u8::try_from(BITS).unwrap();
@@ -82,11 +85,11 @@ impl Size {
     }
 
     /// What training would have given.
-    pub fn update(&self, node: usize, clip: Q32) -> Clipped {
+    pub fn update(&self, node: usize) -> Clipped {
         let seven: [f32; 7] = std::array::from_fn(|place| ((node + place) % 7) as f32 * 0.01);
         let mut values = seven.repeat(self.values.div_ceil(7));
         values.truncate(self.values);
-        Clipped::new(&values, clip).unwrap()
+        Clipped::new(&values, CLIP).unwrap()
     }
 
     /// What a node contributes: integers whose sum is known.
