@@ -160,20 +160,24 @@ macro_rules! exchange {
     };
 }
 
-/// Ten double rounds (RFC 8439 section 2.3) of eight states at once, without the addition that follows.
+/// The words of eight blocks (RFC 8439 section 2.3): row i holds word i of each, of the first states and of what
+/// becomes of them.
 #[target_feature(enable = "avx2")]
-pub fn double_rounds(words: &mut [Row; WORDS]) {
-    // SAFETY: reads and writes the sixteen rows of 32 bytes that `words` is, and reads the 64 bytes of the shuffles; no
-    // instruction asks for alignment. The processor has AVX2.
+pub fn eight_blocks(initial: &[Row; WORDS], words: &mut [Row; WORDS]) {
+    // SAFETY: reads the sixteen rows of 32 bytes that `initial` is, and the 64 bytes of the shuffles, and writes and reads
+    // those that `words` is; no instruction asks for alignment. The processor has AVX2.
     unsafe {
         asm!(
-            "vmovdqu ymm0, [{words}]", "vmovdqu ymm1, [{words} + 32]",
-            "vmovdqu ymm2, [{words} + 64]", "vmovdqu ymm3, [{words} + 96]",
-            "vmovdqu ymm4, [{words} + 128]", "vmovdqu ymm5, [{words} + 160]",
-            "vmovdqu ymm6, [{words} + 192]", "vmovdqu ymm7, [{words} + 224]",
-            "vmovdqu ymm12, [{words} + 256]", "vmovdqu ymm13, [{words} + 288]",
-            "vmovdqu ymm8, [{words} + 384]", "vmovdqu ymm9, [{words} + 416]",
-            "vmovdqu ymm10, [{words} + 448]", "vmovdqu ymm11, [{words} + 480]",
+            // Words 10 and 11 wait.
+            "vmovdqu ymm14, [{initial} + 320]", "vmovdqu ymm15, [{initial} + 352]",
+            "vmovdqu [{words} + 320], ymm14", "vmovdqu [{words} + 352], ymm15",
+            "vmovdqu ymm0, [{initial}]", "vmovdqu ymm1, [{initial} + 32]",
+            "vmovdqu ymm2, [{initial} + 64]", "vmovdqu ymm3, [{initial} + 96]",
+            "vmovdqu ymm4, [{initial} + 128]", "vmovdqu ymm5, [{initial} + 160]",
+            "vmovdqu ymm6, [{initial} + 192]", "vmovdqu ymm7, [{initial} + 224]",
+            "vmovdqu ymm12, [{initial} + 256]", "vmovdqu ymm13, [{initial} + 288]",
+            "vmovdqu ymm8, [{initial} + 384]", "vmovdqu ymm9, [{initial} + 416]",
+            "vmovdqu ymm10, [{initial} + 448]", "vmovdqu ymm11, [{initial} + 480]",
             "mov {left:e}, 10",
             "2:",
             two_quarter_rounds!("0" "4" "12" "8", "1" "5" "13" "9"),
@@ -184,6 +188,16 @@ pub fn double_rounds(words: &mut [Row; WORDS]) {
             two_quarter_rounds!("2" "7" "12" "9", "3" "4" "13" "10"),
             "dec {left:e}",
             "jnz 2b",
+            "vpaddd ymm0, ymm0, [{initial}]", "vpaddd ymm1, ymm1, [{initial} + 32]",
+            "vpaddd ymm2, ymm2, [{initial} + 64]", "vpaddd ymm3, ymm3, [{initial} + 96]",
+            "vpaddd ymm4, ymm4, [{initial} + 128]", "vpaddd ymm5, ymm5, [{initial} + 160]",
+            "vpaddd ymm6, ymm6, [{initial} + 192]", "vpaddd ymm7, ymm7, [{initial} + 224]",
+            "vpaddd ymm12, ymm12, [{initial} + 256]", "vpaddd ymm13, ymm13, [{initial} + 288]",
+            "vpaddd ymm8, ymm8, [{initial} + 384]", "vpaddd ymm9, ymm9, [{initial} + 416]",
+            "vpaddd ymm10, ymm10, [{initial} + 448]", "vpaddd ymm11, ymm11, [{initial} + 480]",
+            "vmovdqu ymm14, [{words} + 320]", "vmovdqu ymm15, [{words} + 352]",
+            "vpaddd ymm14, ymm14, [{initial} + 320]", "vpaddd ymm15, ymm15, [{initial} + 352]",
+            "vmovdqu [{words} + 320], ymm14", "vmovdqu [{words} + 352], ymm15",
             "vmovdqu [{words}], ymm0", "vmovdqu [{words} + 32], ymm1",
             "vmovdqu [{words} + 64], ymm2", "vmovdqu [{words} + 96], ymm3",
             "vmovdqu [{words} + 128], ymm4", "vmovdqu [{words} + 160], ymm5",
@@ -191,6 +205,7 @@ pub fn double_rounds(words: &mut [Row; WORDS]) {
             "vmovdqu [{words} + 256], ymm12", "vmovdqu [{words} + 288], ymm13",
             "vmovdqu [{words} + 384], ymm8", "vmovdqu [{words} + 416], ymm9",
             "vmovdqu [{words} + 448], ymm10", "vmovdqu [{words} + 480], ymm11",
+            initial = in(reg) initial.as_ptr(),
             words = in(reg) words.as_mut_ptr(),
             shuffles = in(reg) SHUFFLES.0.as_ptr(),
             left = out(reg) _,

@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 
 use zeroize::Zeroizing;
 
-use super::{Key, LANES, Row, Sign, WORDS, rounds::double_rounds};
+use super::{Key, LANES, Row, Sign, WORDS, rounds::eight_blocks};
 
 /// As [`super::words::fill`].
 ///
@@ -39,12 +39,7 @@ fn fill_avx2(key: &Key, first: u32, strides: &mut [[Row; WORDS]]) {
     for (number, rows) in strides.iter_mut().enumerate() {
         let counter = first.wrapping_add((number * LANES) as u32);
         initial[COUNTER] = std::array::from_fn(|lane| counter.wrapping_add(lane as u32));
-        rows.copy_from_slice(&*initial);
-        double_rounds(rows);
-        for (row, initial) in rows.iter_mut().zip(initial.iter()) {
-            let sum = _mm256_add_epi32(load(row), load(initial));
-            store(row, sum);
-        }
+        eight_blocks(&initial, rows);
     }
 }
 
