@@ -57,3 +57,12 @@ fn add_modulo(bencher: Bencher) {
         .with_inputs(|| values.clone())
         .bench_values(|mut sum| twenty_bits().add_assign(&mut sum, &values).map(|()| sum));
 }
+
+#[divan::bench]
+fn add_packed_20_bits(bencher: Bencher) {
+    let bytes = pack(&values(), twenty_bits()).expect("20-bit values");
+    bencher
+        .counter(BytesCount::new(4 * COORDINATES))
+        .with_inputs(values)
+        .bench_values(|mut sum| grid::add_packed(&mut sum, &bytes, twenty_bits()).map(|()| sum));
+}

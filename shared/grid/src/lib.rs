@@ -43,5 +43,5 @@ pub use ring::Modulus;
 pub use rotation::{
     MAXIMUM_DIMENSION, MAXIMUM_SUM, MINIMUM_DIMENSION, Rotation, RotationSeed, padded_dimension,
 };
-pub use rounding::{round_at_random, squared_norm};
+pub use rounding::{as_floats, round_at_random, squared_norm};
 pub use scale::{MINIMUM_HEADROOM, SumShape, headroom, suggest_scale, sum_fits};

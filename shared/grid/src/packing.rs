@@ -6,6 +6,30 @@
 
 use crate::{GridError, Modulus};
 
+/// Values that fill whole words exactly, whatever b is: b of them. Their places in the words are known when this is
+/// compiled, once for every b, which is half of the time of counting bits.
+const GROUP: usize = 32;
+
+/// Calls what is compiled for every b with this one.
+macro_rules! by_bits {
+    ($bits:expr, $function:ident $arguments:tt) => {
+        by_bits!($bits, $function, $arguments, 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32)
+    };
+    ($bits:expr, $function:ident, $arguments:tt, $($known:literal)*) => {
+        match $bits {
+            $($known => $function::<$known> $arguments,)*
+            _ => unreachable!("a modulus has 8 to 32 bits"),
+        }
+    };
+}
+
+/// Every place of a group, in order.
+macro_rules! all_places {
+    ($places:ident) => {
+        $places!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31)
+    };
+}
+
 /// Bytes that `count` values take.
 ///
 /// # Panics
@@ -25,22 +49,48 @@ pub fn pack(values: &[u32], modulus: Modulus) -> Result<Vec<u8>, GridError> {
         let (value, bits) = (values[index], modulus.bits());
         return Err(GridError::NotReduced { index, value, bits });
     }
-    let length = packed_length(values.len(), modulus);
-    let mut bytes = Vec::with_capacity(length + 4);
-    let bits = modulus.bits();
+    let mut bytes = vec![0; packed_length(values.len(), modulus)];
+    let done = by_bits!(modulus.bits(), pack_groups(values, &mut bytes));
+    let rest = &mut bytes[packed_length(done, modulus)..];
+    pack_one_by_one(&values[done..], modulus.bits(), rest);
+    Ok(bytes)
+}
+
+/// Packs whole groups; how many values those are.
+fn pack_groups<const BITS: usize>(values: &[u32], bytes: &mut [u8]) -> usize {
+    let groups = values.as_chunks::<GROUP>().0;
+    let (words, _) = bytes.as_chunks_mut::<4>();
+    for (values, words) in groups.iter().zip(words.chunks_exact_mut(BITS)) {
+        let mut packed = [0; BITS];
+        macro_rules! places {
+            ($($place:literal)*) => {$({
+                let (word, shift) = const { ($place * BITS / 32, $place * BITS % 32) };
+                packed[word] |= values[$place] << shift;
+                if shift + BITS > 32 {
+                    packed[word + 1] |= values[$place] >> (32 - shift);
+                }
+            })*};
+        }
+        all_places!(places);
+        words.iter_mut().zip(packed).for_each(|(to, word)| *to = word.to_le_bytes());
+    }
+    groups.len() * GROUP
+}
+
+/// Packs values that begin at a whole byte and fill all `bytes`.
+fn pack_one_by_one(values: &[u32], bits: u32, bytes: &mut [u8]) {
     let (mut waiting, mut filled) = (0_u64, 0);
+    let mut to = bytes.iter_mut();
     for &value in values {
         waiting |= u64::from(value) << filled;
         filled += bits;
-        if filled >= 32 {
-            bytes.extend_from_slice(&(waiting as u32).to_le_bytes());
-            waiting >>= 32;
-            filled -= 32;
+        while filled >= 8 {
+            *to.next().expect("room for every value") = waiting as u8;
+            waiting >>= 8;
+            filled -= 8;
         }
     }
-    bytes.extend_from_slice(&(waiting as u32).to_le_bytes());
-    bytes.truncate(length);
-    Ok(bytes)
+    to.for_each(|last| *last = waiting as u8);
 }
 
 /// Unpacks exactly `count` values.
@@ -74,13 +124,54 @@ fn read_fields(
     values: &mut [u32],
     combine: impl Fn(u32, u32) -> u32,
 ) {
+    let done = by_bits!(modulus.bits(), read_groups(bytes, values, &combine));
+    let rest = &bytes[packed_length(done, modulus)..];
+    read_one_by_one(rest, modulus, &mut values[done..], combine);
+}
+
+/// Reads whole groups; how many values those are.
+#[inline(always)]
+fn read_groups<const BITS: usize>(
+    bytes: &[u8],
+    values: &mut [u32],
+    combine: impl Fn(u32, u32) -> u32,
+) -> usize {
+    let groups = values.as_chunks_mut::<GROUP>().0;
+    let done = groups.len() * GROUP;
+    let (words, _) = bytes.as_chunks::<4>();
+    for (values, bytes) in groups.iter_mut().zip(words.chunks_exact(BITS)) {
+        let words: [u32; BITS] = std::array::from_fn(|place| u32::from_le_bytes(bytes[place]));
+        let mask = const { u32::MAX >> (32 - BITS) };
+        macro_rules! places {
+            ($($place:literal)*) => {$({
+                let (word, shift) = const { ($place * BITS / 32, $place * BITS % 32) };
+                let mut field = words[word] >> shift;
+                if shift + BITS > 32 {
+                    field |= words[word + 1] << (32 - shift);
+                }
+                values[$place] = combine(values[$place], field & mask);
+            })*};
+        }
+        all_places!(places);
+    }
+    done
+}
+
+/// Reads values that begin at a whole byte.
+#[inline(always)]
+fn read_one_by_one(
+    bytes: &[u8],
+    modulus: Modulus,
+    values: &mut [u32],
+    combine: impl Fn(u32, u32) -> u32,
+) {
     let (bits, mask) = (modulus.bits(), modulus.mask());
-    let mut words = Words { bytes };
+    let mut bytes = bytes.iter();
     let (mut waiting, mut filled) = (0_u64, 0);
     for value in values {
-        if filled < bits {
-            waiting |= u64::from(words.take()) << filled;
-            filled += 32;
+        while filled < bits {
+            waiting |= u64::from(bytes.next().copied().unwrap_or_default()) << filled;
+            filled += 8;
         }
         *value = combine(*value, waiting as u32 & mask);
         waiting >>= bits;
@@ -111,25 +202,6 @@ pub fn check_packed(bytes: &[u8], count: usize, modulus: Modulus) -> Result<(), 
             Err(GridError::TrailingBits { count, bits, byte, padding })
         }
         _ => Ok(()),
-    }
-}
-
-/// Little-endian words, the last one filled up with zeros.
-struct Words<'a> {
-    bytes: &'a [u8],
-}
-
-impl Words<'_> {
-    #[inline(always)]
-    fn take(&mut self) -> u32 {
-        if let Some((word, rest)) = self.bytes.split_first_chunk::<4>() {
-            self.bytes = rest;
-            return u32::from_le_bytes(*word);
-        }
-        let mut word = [0; 4];
-        word[..self.bytes.len()].copy_from_slice(self.bytes);
-        self.bytes = &[];
-        u32::from_le_bytes(word)
     }
 }
 

@@ -82,16 +82,38 @@ impl Rotation {
     /// # Errors
     /// [`GridError::Length`].
     pub fn forward_scaled(&self, values: &[f32], scale: f64) -> Result<Vec<f64>, GridError> {
-        self.expect_length(values.len(), self.dimension)?;
         let mut rotated = vec![0.0_f64; self.padded];
-        for (to, &from) in rotated.iter_mut().zip(values) {
-            *to = f64::from(from);
-        }
-        self.each_with_signs(&mut rotated, flip_f64);
-        hadamard_transform(&mut rotated);
-        let factor = 1.0 / (self.padded as f64).sqrt();
+        self.forward_into(values, &mut rotated)?;
+        let factor = self.factor();
         rotated.iter_mut().for_each(|value| *value = *value * factor * scale);
         Ok(rotated)
+    }
+
+    /// Writes `H·D·x` over `rotated`, which [`Rotation::forward`] multiplies by [`Rotation::factor`].
+    ///
+    /// # Errors
+    /// [`GridError::Length`] where there are not `dimension` values or not `padded` rotated ones.
+    pub fn forward_into(&self, values: &[f32], rotated: &mut [f64]) -> Result<(), GridError> {
+        self.expect_length(values.len(), self.dimension)?;
+        self.expect_length(rotated.len(), self.padded)?;
+        let mut signs = Signs::new(self.seed);
+        let mut left = values;
+        // Block by block, while a block is in the cache.
+        for block in rotated.chunks_mut(8 * SIGN_BYTES) {
+            let (now, after) = left.split_at(left.len().min(block.len()));
+            let (filled, padding) = block.split_at_mut(now.len());
+            filled.iter_mut().zip(now).for_each(|(to, &from)| *to = f64::from(from));
+            padding.fill(0.0);
+            flip_f64(block, signs.next());
+            left = after;
+        }
+        hadamard_transform(rotated);
+        Ok(())
+    }
+
+    /// 1/√d', rounded.
+    pub fn factor(&self) -> f64 {
+        1.0 / (self.padded as f64).sqrt()
     }
 
     /// Replaces a sum of rotated integer vectors by `D·H·sum`, exactly.
@@ -117,14 +139,29 @@ impl Rotation {
         if found == expected { Ok(()) } else { Err(GridError::Length { expected, found }) }
     }
 
-    /// Gives every block of values its signs: coordinate `i` of a block bit `i mod 8` of byte `i div 8`.
+    /// Gives every block of values its signs.
     fn each_with_signs<T>(&self, values: &mut [T], flip: impl Fn(&mut [T], &[u8; SIGN_BYTES])) {
-        let mut stream = ChaCha20Rng::from_seed(self.seed.0);
-        let mut signs = [0_u8; SIGN_BYTES];
+        let mut signs = Signs::new(self.seed);
         for block in values.chunks_mut(8 * SIGN_BYTES) {
-            stream.fill_bytes(&mut signs);
-            flip(block, &signs);
+            flip(block, signs.next());
         }
+    }
+}
+
+/// The signs of one block after the other: of coordinate `i` of a block bit `i mod 8` of byte `i div 8`.
+struct Signs {
+    stream: ChaCha20Rng,
+    bytes: [u8; SIGN_BYTES],
+}
+
+impl Signs {
+    fn new(seed: RotationSeed) -> Self {
+        Self { stream: ChaCha20Rng::from_seed(seed.0), bytes: [0; SIGN_BYTES] }
+    }
+
+    fn next(&mut self) -> &[u8; SIGN_BYTES] {
+        self.stream.fill_bytes(&mut self.bytes);
+        &self.bytes
     }
 }
 

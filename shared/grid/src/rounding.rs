@@ -28,6 +28,16 @@ pub fn round_at_random(exact: &[f64], words: &[[u8; 8]], rounded: &mut [i64]) {
     }
 }
 
+/// The same memory for floats, which are then rounded to the integers of their places: a vector of a million
+/// coordinates is in memory once. What the integers were as floats, or will be as integers, means nothing.
+#[allow(unsafe_code, reason = "the same bytes as another number")]
+pub fn as_floats(values: &mut [i64]) -> &mut [f64] {
+    const { assert!(size_of::<i64>() == size_of::<f64>() && align_of::<i64>() >= align_of::<f64>()) };
+    // SAFETY: both have the same size and an alignment that fits, every string of bits is a number of either, and the
+    // slice stays borrowed.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
+}
+
 /// The sum of all squares; exact for 2^30 values of 2^48 and less.
 ///
 /// # Panics
@@ -141,6 +151,14 @@ mod tests {
     #[should_panic(expected = "2 values, 1 words, room for 2")]
     fn refuses_too_few_words() {
         round_at_random(&[0.5; 2], &[[0; 8]], &mut [0; 2]);
+    }
+
+    #[test]
+    fn floats_and_integers_share_their_memory() {
+        let mut values = [1, -2, i64::MIN];
+        as_floats(&mut values).copy_from_slice(&[1.5, -0.0, f64::INFINITY]);
+        assert_eq!(values, [1.5, -0.0, f64::INFINITY].map(|float: f64| float.to_bits() as i64));
+        assert!(as_floats(&mut []).is_empty());
     }
 
     #[test]

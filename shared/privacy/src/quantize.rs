@@ -1,6 +1,6 @@
 //! Step 2: a clipped update becomes integers whose squared norm is at most D2².
 
-use grid::{Modulus, Q32, Rotation, RotationSeed, squared_norm, squared_norm_bound};
+use grid::{GridError, Modulus, Q32, Rotation, RotationSeed, squared_norm, squared_norm_bound};
 use rand::Rng;
 use zeroize::Zeroizing;
 
@@ -94,9 +94,10 @@ impl Quantized {
             let (applied, expected) = (clipped.clip(), grid.clip);
             return Err(PrivacyError::ClipMismatch { applied, expected });
         }
-        let scale = grid.scale.to_f64();
-        let exact = Zeroizing::new(grid.rotation.forward_scaled(clipped.values(), scale)?);
-        let values = round_within(&exact, grid.squared_norm_bound, rng);
+        let mut values = Zeroizing::new(vec![0; grid.padded()]);
+        let factors = [grid.rotation.factor(), grid.scale.to_f64()];
+        let exact = |exact: &mut [f64]| grid.rotation.forward_into(clipped.values(), exact);
+        round_within(&mut values, exact, factors, grid.squared_norm_bound, rng)?;
         Ok(Self { values, grid: grid.clone() })
     }
 
@@ -121,24 +122,45 @@ impl std::fmt::Debug for Quantized {
     }
 }
 
-fn round_within(exact: &[f64], bound: u128, rng: &mut impl Rng) -> Zeroizing<Vec<i64>> {
-    let mut rounded = Zeroizing::new(vec![0; exact.len()]);
-    let mut words = Zeroizing::new([[0; 8]; WORDS]);
+/// Rounds what `exact` writes, times both factors, within the bound. It is written again for every attempt: there
+/// is hardly ever a second one, and floats and integers are never in memory side by side.
+fn round_within(
+    values: &mut [i64],
+    exact: impl Fn(&mut [f64]) -> Result<(), GridError>,
+    factors: [f64; 2],
+    bound: u128,
+    rng: &mut impl Rng,
+) -> Result<(), GridError> {
     for _ in 0..ATTEMPTS {
-        for (to, exact) in rounded.chunks_mut(WORDS).zip(exact.chunks(WORDS)) {
-            let words = &mut words[..to.len()];
-            rng.fill_bytes(words.as_flattened_mut());
-            grid::round_at_random(exact, words, to);
-        }
-        if squared_norm(&rounded) <= bound {
-            return rounded;
+        exact(grid::as_floats(values))?;
+        if round(values, factors, rng) <= bound {
+            return Ok(());
         }
     }
-    for (to, &value) in rounded.iter_mut().zip(exact) {
-        *to = value as i64;
+    exact(grid::as_floats(values))?;
+    for value in &mut *values {
+        let [exact] = grid::as_floats(std::slice::from_mut(value)) else { unreachable!("one") };
+        *value = (*exact * factors[0] * factors[1]) as i64;
     }
-    shrink_within(&mut rounded, bound);
-    rounded
+    shrink_within(values, bound);
+    Ok(())
+}
+
+/// Replaces floats, times both factors, by integers; the integers' squared norm.
+fn round(values: &mut [i64], factors: [f64; 2], rng: &mut impl Rng) -> u128 {
+    let mut exact = Zeroizing::new([0.0; WORDS]);
+    let mut words = Zeroizing::new([[0; 8]; WORDS]);
+    let mut squared = 0;
+    for values in values.chunks_mut(WORDS) {
+        let (exact, words) = (&mut exact[..values.len()], &mut words[..values.len()]);
+        for (exact, value) in exact.iter_mut().zip(grid::as_floats(values)) {
+            *exact = *value * factors[0] * factors[1];
+        }
+        rng.fill_bytes(words.as_flattened_mut());
+        grid::round_at_random(exact, words, values);
+        squared += squared_norm(values);
+    }
+    squared
 }
 
 /// Moves every coordinate towards zero until the norm is within bound: at once, but for the rounding
@@ -240,19 +262,27 @@ mod tests {
     fn an_unlucky_rounding_is_shrunk_within_the_bound() {
         // A bound that no rounding reaches: only the deterministic way out is left.
         let exact = [2.5, -2.5, 0.5, 3.9];
-        let rounded = round_within(&exact, 17, &mut rng(1));
-        assert_eq!(*rounded, [2, -2, 0, 3]);
-        let shrunk = round_within(&exact, 9, &mut rng(1));
-        assert_eq!(*shrunk, [1, -1, 0, 2]);
-        assert_eq!(*round_within(&exact, 0, &mut rng(1)), [0; 4]);
+        assert_eq!(rounded_within(&exact, 17, 1), [2, -2, 0, 3]);
+        assert_eq!(rounded_within(&exact, 9, 1), [1, -1, 0, 2]);
+        assert_eq!(rounded_within(&exact, 0, 1), [0; 4]);
+    }
+
+    /// An eighth of each, times 2 and times 4, rounded within the bound.
+    fn rounded_within(exact: &[f64; 4], bound: u128, seed: u64) -> [i64; 4] {
+        let mut values = [77; 4];
+        let write = |to: &mut [f64]| {
+            to.iter_mut().zip(exact).for_each(|(to, exact)| *to = exact / 8.0);
+            Ok(())
+        };
+        round_within(&mut values, write, [2.0, 4.0], bound, &mut rng(seed)).unwrap();
+        values
     }
 
     #[test]
     fn an_unlucky_rounding_is_drawn_again() {
         // [0.5; 4] has squared norm 0 to 4; within 1 is about every third rounding.
-        let seen: Vec<u128> = (0..200)
-            .map(|seed| squared_norm(&round_within(&[0.5; 4], 1, &mut rng(seed))))
-            .collect();
+        let seen: Vec<u128> =
+            (0..200).map(|seed| squared_norm(&rounded_within(&[0.5; 4], 1, seed))).collect();
         assert!(seen.iter().all(|&norm| norm <= 1));
         assert!(seen.contains(&1), "the way out would have made zeros of all of them");
     }

@@ -4,6 +4,12 @@
 //! mean one value and split the views of two readers (references/privacy.md 3.6, item 17).
 //! [`decode`] therefore encodes what it read again and refuses bytes that differ.
 
+use std::{iter::repeat_n, sync::Arc};
+
+use postcard::{
+    ser_flavors::{Flavor, Size},
+    serialize_with_flavor,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
@@ -43,8 +49,30 @@ pub enum DecodeError {
 /// # Panics
 /// Never for the types of this crate: all of them have known lengths.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_extend(value, vec![WIRE_VERSION])
-        .expect("messages hold no type that postcard cannot write")
+    let mut bytes = vec![0; encoded_length(value)];
+    write(value, &mut bytes);
+    bytes
+}
+
+/// The same bytes for several to hold, written where they will stay.
+///
+/// # Panics
+/// As [`encode`].
+pub(crate) fn encode_shared<T: Serialize>(value: &T) -> Arc<[u8]> {
+    let mut bytes: Arc<[u8]> = repeat_n(0, encoded_length(value)).collect();
+    write(value, Arc::get_mut(&mut bytes).expect("nobody else holds them yet"));
+    bytes
+}
+
+fn encoded_length<T: Serialize>(value: &T) -> usize {
+    let body = serialize_with_flavor(value, Size::default());
+    1 + body.expect("messages hold no type that postcard cannot write")
+}
+
+fn write<T: Serialize>(value: &T, bytes: &mut [u8]) {
+    bytes[0] = WIRE_VERSION;
+    let body = postcard::to_slice(value, &mut bytes[1..]).expect("room for every byte");
+    debug_assert_eq!(body.len() + 1, bytes.len());
 }
 
 /// Reads a value that fills `bytes` exactly and is in canonical form.
@@ -56,10 +84,37 @@ pub fn decode<T: Serialize + DeserializeOwned>(
         return Err(DecodeError::Oversized { length: bytes.len(), limit });
     }
     let value: T = decode_canonical(bytes)?;
-    if encode(&value) != bytes {
-        return Err(DecodeError::NotCanonical);
+    match is_body(&value, &bytes[1..]) {
+        true => Ok(value),
+        false => Err(DecodeError::NotCanonical),
     }
-    Ok(value)
+}
+
+/// Whether `body` is what postcard writes for a value: compared as it is written, and kept nowhere.
+fn is_body<T: Serialize>(value: &T, body: &[u8]) -> bool {
+    serialize_with_flavor(value, Compared { left: body }).is_ok()
+}
+
+/// The bytes that are still to come; whatever differs from them ends the writing.
+struct Compared<'a> {
+    left: &'a [u8],
+}
+
+impl Flavor for Compared<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.left = self.left.strip_prefix(bytes).ok_or(postcard::Error::SerializeBufferFull)?;
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        if self.left.is_empty() { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }
+    }
 }
 
 /// Reads a value from bytes that are known to be its canonical form.
@@ -78,6 +133,7 @@ mod tests {
     #[test]
     fn reads_back_what_it_wrote() {
         let value = (7_u64, vec![1_u8, 2, 3], Some(-4_i32));
+        assert_eq!(encode_shared(&value)[..], encode(&value));
         assert_eq!(decode::<(u64, Vec<u8>, Option<i32>)>(&encode(&value), 64), Ok(value));
     }
 
@@ -93,5 +149,10 @@ mod tests {
             decode::<u64>(&[WIRE_VERSION, 5], 1),
             Err(DecodeError::Oversized { length: 2, limit: 1 })
         );
+        // In the middle of a byte string's length, and behind the last byte.
+        let bytes: &[u8] = &[WIRE_VERSION, 0x82, 0x00, 7, 8];
+        assert_eq!(decode::<Vec<u8>>(bytes, 64), Err(DecodeError::NotCanonical));
+        assert_eq!(decode::<Vec<u8>>(&[WIRE_VERSION, 2, 7, 8], 64), Ok(vec![7, 8]));
+        assert_eq!(decode::<Vec<u8>>(&[WIRE_VERSION, 1, 7, 8], 64), Err(DecodeError::NotCanonical));
     }
 }

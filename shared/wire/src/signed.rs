@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::{
-    codec::{DecodeError, decode, decode_canonical, encode},
+    codec::{DecodeError, decode, decode_canonical, encode_shared},
     verified,
 };
 
@@ -150,10 +150,10 @@ pub struct Checked<T> {
 impl<T: Signable> Checked<T> {
     /// Signs a message of our own.
     pub fn sign(value: T, key: &SigningKey) -> Self {
-        let bytes = encode(&value);
+        let bytes = encode_shared(&value);
         let hash = domain_hash::<T>(&bytes);
         let signature = Signature::from_bytes(sign_hash(key, &hash));
-        let (signer, bytes) = (key.verifying_key().to_bytes(), bytes.into());
+        let signer = key.verifying_key().to_bytes();
         Self { value, hash, signed: Signed { signer, bytes, signature, message: PhantomData } }
     }
 
