@@ -98,7 +98,7 @@ impl Masker {
         check_reduced(&values, self.modulus)?;
         let streams = self.streams()?;
         stream::apply(&streams, self.modulus, &mut values);
-        Ok(Masked::reduce(values, self.modulus))
+        Ok(Masked::of(values, self.modulus))
     }
 
     fn streams(&self) -> Result<Vec<Stream>, SecaggError> {
@@ -121,9 +121,8 @@ pub struct Masked {
 }
 
 impl Masked {
-    pub(crate) fn reduce(mut values: Vec<u32>, modulus: Modulus) -> Self {
-        let mask = modulus.mask();
-        values.iter_mut().for_each(|value| *value &= mask);
+    /// Takes values that are reduced.
+    pub(crate) fn of(values: Vec<u32>, modulus: Modulus) -> Self {
         Self { values, modulus }
     }
 

@@ -47,7 +47,7 @@ type Key = zeroize::Zeroizing<[u32; 8]>;
 /// blocks and no bit more.
 pub const BLOCK: usize = LANES * WORDS * u32::BITS as usize;
 
-/// Adds all streams to all values, block by block. Bits above b are left as they fall.
+/// Adds all streams to all values, block by block, and reduces them.
 pub fn apply(streams: &[Stream], modulus: Modulus, values: &mut [u32]) {
     let mut keystream = Keystream::default();
     for (block, values) in values.chunks_mut(BLOCK).enumerate() {
@@ -55,7 +55,7 @@ pub fn apply(streams: &[Stream], modulus: Modulus, values: &mut [u32]) {
     }
 }
 
-/// Adds all streams to the block of that number. Bits above b are left as they fall.
+/// Adds all streams to the block of that number, and reduces it while it is near the core.
 ///
 /// # Panics
 /// If the vector is longer than the 256 GiB of one keystream.
@@ -73,6 +73,8 @@ pub fn apply_block(
         keystream.fill(&stream.key, first, rows(values.len(), bits));
         keystream.combine(bits, stream.sign, values);
     }
+    let mask = modulus.mask();
+    values.iter_mut().for_each(|value| *value &= mask);
 }
 
 /// Rows of words that so many coordinates take.

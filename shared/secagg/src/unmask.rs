@@ -53,13 +53,12 @@ impl Unmask {
     /// [`SecaggError::LowOrderKey`], which checked keys never give.
     pub fn run(self) -> Result<Vec<u32>, SecaggError> {
         let streams = self.streams()?;
-        let (modulus, mask) = (self.sum.modulus(), self.sum.modulus().mask());
+        let modulus = self.sum.modulus();
         let mut values = self.sum.into_values();
         values.par_chunks_mut(BLOCK).enumerate().for_each_init(
             Keystream::default,
             |keystream, (block, values)| {
                 stream::apply_block(&streams, modulus, block, values, keystream);
-                values.iter_mut().for_each(|value| *value &= mask);
             },
         );
         Ok(values)
