@@ -6,7 +6,6 @@ mod deal;
 mod keys;
 mod unmask;
 
-use rand::SeedableRng;
 use zeroize::Zeroize;
 
 pub use contribute::{ContributeError, ContributeJob, Prepared, Shape};
@@ -25,8 +24,8 @@ impl Entropy {
 
     /// A generator that is wiped when dropped, since whoever finds that of keys in memory can draw every key and share
     /// once more.
-    fn into_wiped_rng(self) -> chacha20::ChaCha20Rng {
-        chacha20::ChaCha20Rng::from_seed(self.0)
+    fn into_wiped_rng(self) -> secagg::Generator {
+        secagg::Generator::new(&self.0)
     }
 }
 
@@ -38,7 +37,7 @@ impl Drop for Entropy {
 
 #[cfg(test)]
 mod tests {
-    use rand::Rng;
+    use rand::{Rng, SeedableRng};
     use zeroize::ZeroizeOnDrop;
 
     use super::*;

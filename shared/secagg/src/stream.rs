@@ -96,11 +96,7 @@ impl Keystream {
     fn fill(&mut self, key: &Secret32, first: u32, rows: usize) {
         let strides = rows.div_ceil(WORDS);
         let (rows, _) = self.rows[..strides * WORDS].as_chunks_mut::<WORDS>();
-        #[cfg(target_arch = "x86_64")]
-        if self.is_wide {
-            return wide::fill(&key_words(key), first, rows);
-        }
-        words::fill(key, first, rows);
+        fill(self.is_wide, key, first, rows);
     }
 
     /// Adds or subtracts the fields of the rows.
@@ -122,11 +118,7 @@ impl Keystream {
 
 impl Default for Keystream {
     fn default() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        let is_wide = std::arch::is_x86_feature_detected!("avx2");
-        #[cfg(not(target_arch = "x86_64"))]
-        let is_wide = false;
-        Self { rows: Box::new([[0; LANES]; ROWS + 1]), is_wide }
+        Self { rows: Box::new([[0; LANES]; ROWS + 1]), is_wide: has_wide() }
     }
 }
 
@@ -134,6 +126,50 @@ impl Drop for Keystream {
     fn drop(&mut self) {
         self.rows.as_flattened_mut().zeroize();
     }
+}
+
+/// Words of eight blocks.
+pub const BLOCKS_WORDS: usize = LANES * WORDS;
+
+/// Eight blocks of a keystream in the order of their bytes, wiped when dropped.
+#[derive(Default)]
+pub struct Blocks {
+    /// Word by word of all blocks, and block by block.
+    both: Box<zeroize::Zeroizing<([[Row; WORDS]; 1], [[u32; WORDS]; LANES])>>,
+}
+
+impl Blocks {
+    /// The blocks `first` to `first` + 7.
+    pub fn fill(&mut self, key: &Secret32, first: u32) {
+        let (rows, blocks) = &mut **self.both;
+        fill(has_wide(), key, first, rows);
+        for (lane, block) in blocks.iter_mut().enumerate() {
+            block.iter_mut().zip(&rows[0]).for_each(|(word, row)| *word = row[lane]);
+        }
+    }
+
+    /// Their words, [`BLOCKS_WORDS`].
+    pub fn words(&self) -> &[u32] {
+        self.both.1.as_flattened()
+    }
+}
+
+/// Whether this processor has the instructions of [`wide`].
+fn has_wide() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx2");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
+/// Fills strides of eight blocks, beginning with the block `first`: row i of a stride holds word i of each.
+fn fill(is_wide: bool, key: &Secret32, first: u32, strides: &mut [[Row; WORDS]]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_wide {
+        return wide::fill(&key_words(key), first, strides);
+    }
+    let _ = is_wide;
+    words::fill(key, first, strides);
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -71,7 +71,7 @@ impl ContributeJob {
             Clipped,
             &Shape,
             Charge,
-            &mut chacha20::ChaCha20Rng,
+            &mut secagg::Generator,
         ) -> Result<Release, PrivacyError>,
     ) -> Prepared {
         let mut rng = entropy.into_wiped_rng();
