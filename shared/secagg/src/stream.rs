@@ -16,7 +16,7 @@ mod wide;
 mod words;
 
 use grid::Modulus;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::Secret32;
 
@@ -40,7 +40,7 @@ const WORDS: usize = 16;
 /// One word of every lane.
 type Row = [u32; LANES];
 /// Words of the key.
-type Key = zeroize::Zeroizing<[u32; 8]>;
+type Key = Zeroizing<[u32; 8]>;
 
 /// Coordinates that are worked on at once: 16 KiB of values and at most as much of keystream stay near the
 /// core while every stream passes over them. Whatever b is, they take b strides of eight ChaCha20
@@ -131,26 +131,25 @@ impl Drop for Keystream {
 /// Words of eight blocks.
 pub const BLOCKS_WORDS: usize = LANES * WORDS;
 
-/// Eight blocks of a keystream in the order of their bytes, wiped when dropped.
+/// Eight blocks of a keystream in the order of their bytes, on the heap and wiped when dropped.
 #[derive(Default)]
 pub struct Blocks {
-    /// Word by word of all blocks, and block by block.
-    both: Box<zeroize::Zeroizing<([[Row; WORDS]; 1], [[u32; WORDS]; LANES])>>,
+    rows: Box<Zeroizing<[[Row; WORDS]; 1]>>,
+    blocks: Box<Zeroizing<[[u32; WORDS]; LANES]>>,
 }
 
 impl Blocks {
     /// The blocks `first` to `first` + 7.
     pub fn fill(&mut self, key: &Secret32, first: u32) {
-        let (rows, blocks) = &mut **self.both;
-        fill(has_wide(), key, first, rows);
-        for (lane, block) in blocks.iter_mut().enumerate() {
-            block.iter_mut().zip(&rows[0]).for_each(|(word, row)| *word = row[lane]);
+        fill(has_wide(), key, first, &mut **self.rows);
+        for (lane, block) in self.blocks.iter_mut().enumerate() {
+            block.iter_mut().zip(&self.rows[0]).for_each(|(word, row)| *word = row[lane]);
         }
     }
 
     /// Their words, [`BLOCKS_WORDS`].
     pub fn words(&self) -> &[u32] {
-        self.both.1.as_flattened()
+        self.blocks.as_flattened()
     }
 }
 
