@@ -6,7 +6,7 @@
 //!
 //! How large limbs may be: *tight* limbs, as every product leaves them, are below 2^26 (even places) and
 //! 2^25 + 2^18 (odd places); a sum of two tight numbers and a [`subtract`] of two are *loose*, below
-//! 3·2^26 and 3·2^25. [`multiply`] and [`square`] take loose numbers: 38 times a loose odd limb and 19 times a loose
+//! 3·2^26 and 3·2^25 + 2^18. [`multiply`] and [`square`] take loose numbers: 38 times a loose odd limb and 19 times a loose
 //! even one fit 32 bits, and ten products add up to less than 2^63.
 
 use std::arch::x86_64::*;

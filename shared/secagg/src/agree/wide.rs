@@ -138,3 +138,61 @@ fn write(limbs: &[u64; LIMBS], bytes: &mut [u8; 32]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The canonical bytes of limbs of any size below 2^32.
+    fn canonical(mut limbs: [u64; LIMBS]) -> [u8; 32] {
+        for _ in 0..3 {
+            for place in 0..LIMBS {
+                let above = limbs[place] >> bits(place);
+                limbs[place] &= (1 << bits(place)) - 1;
+                let last = place == LIMBS - 1;
+                limbs[(place + 1) % LIMBS] += if last { 19 * above } else { above };
+            }
+        }
+        let mut bytes = [0; 32];
+        reduce(&mut limbs);
+        write(&limbs, &mut bytes);
+        bytes
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn of(limbs: [u64; LIMBS]) -> Four {
+        limbs.map(|limb| _mm256_set1_epi64x(limb as i64))
+    }
+
+    /// A product of loose limbs is that of the same numbers in tight ones, which X25519 itself is tested with.
+    #[target_feature(enable = "avx2")]
+    fn compare(f: [u64; LIMBS], g: [u64; LIMBS]) {
+        let tight = |limbs| from_bytes([&canonical(limbs); LANES]);
+        let expected = to_bytes(&times(&tight(f), &tight(g)));
+        assert_eq!(*to_bytes(&times(&of(f), &of(g))), *expected, "{f:?} times {g:?}");
+        let mut squared = small(0);
+        square(&mut squared, &of(f));
+        let expected = to_bytes(&times(&tight(f), &tight(f)));
+        assert_eq!(*to_bytes(&squared), *expected, "{f:?} squared");
+    }
+
+    #[test]
+    fn products_hold_for_the_largest_loose_limbs() {
+        if !is_x86_feature_detected!("avx2") {
+            return;
+        }
+        let largest: [u64; LIMBS] = std::array::from_fn(|place| match place % 2 {
+            0 => (3 << 26) - 1,
+            _ => (3 << 25) + (1 << 18) - 1,
+        });
+        // All of them, one of them, and all but one.
+        for place in 0..LIMBS {
+            let (mut one, mut rest) = ([0; LIMBS], largest);
+            (one[place], rest[place]) = (largest[place], 0);
+            for (f, g) in [(largest, largest), (one, largest), (largest, rest), (rest, one)] {
+                // SAFETY: the processor has AVX2.
+                unsafe { compare(f, g) };
+            }
+        }
+    }
+}

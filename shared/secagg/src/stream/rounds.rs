@@ -10,7 +10,7 @@ use std::arch::asm;
 
 use super::{Row, WORDS};
 
-/// The rotations by 16 and by 8 bits, as shuffles of the bytes of every word.
+/// The rotations by 16 bits (at byte 0) and by 8 bits (at byte 32), as shuffles of the bytes of every word.
 #[repr(align(32))]
 struct Shuffles([[u8; 16]; 4]);
 
@@ -20,115 +20,48 @@ static SHUFFLES: Shuffles = {
     Shuffles([by_16, by_16, by_8, by_8])
 };
 
+/// One instruction from two registers to one, all by their numbers.
+macro_rules! of_two {
+    ($name:literal $to:literal $one:literal $other:literal) => {
+        concat!($name, " ymm", $to, ", ymm", $one, ", ymm", $other, "\n")
+    };
+}
+
+/// A shift by a number of bits, from one register to another.
+macro_rules! shift {
+    ($name:literal $to:literal $from:literal $bits:literal) => {
+        concat!($name, " ymm", $to, ", ymm", $from, ", ", $bits, "\n")
+    };
+}
+
+/// One of the two shuffles of a register.
+macro_rules! shuffle {
+    ($register:literal $which:literal) => {
+        concat!("vpshufb ymm", $register, ", ymm", $register, ", [{shuffles} + ", $which, "]\n")
+    };
+}
+
 /// Half of two quarter rounds side by side (RFC 8439 section 2.1): `a += b; d = (d ^ a) <<< 16 or 8; c += d;
-/// b = (b ^ c) <<< 12 or 7`. Registers by their numbers; 14 and 15 are free.
+/// b = (b ^ c) <<< 12 or 7`, and the same for e, f, g and h. Registers by their numbers; 14 and 15 are free.
 macro_rules! half {
-    ($shuffle:literal, $left:literal, $right:literal, $a:literal $b:literal $c:literal $d:literal, $e:literal $f:literal $g:literal $h:literal) => {
+    ($which:literal, $left:literal, $right:literal, $a:literal $b:literal $c:literal $d:literal, $e:literal $f:literal $g:literal $h:literal) => {
         concat!(
-            "vpaddd ymm",
-            $a,
-            ", ymm",
-            $a,
-            ", ymm",
-            $b,
-            "\n",
-            "vpaddd ymm",
-            $e,
-            ", ymm",
-            $e,
-            ", ymm",
-            $f,
-            "\n",
-            "vpxor ymm",
-            $d,
-            ", ymm",
-            $d,
-            ", ymm",
-            $a,
-            "\n",
-            "vpxor ymm",
-            $h,
-            ", ymm",
-            $h,
-            ", ymm",
-            $e,
-            "\n",
-            "vpshufb ymm",
-            $d,
-            ", ymm",
-            $d,
-            ", [{shuffles} + ",
-            $shuffle,
-            "]\n",
-            "vpshufb ymm",
-            $h,
-            ", ymm",
-            $h,
-            ", [{shuffles} + ",
-            $shuffle,
-            "]\n",
-            "vpaddd ymm",
-            $c,
-            ", ymm",
-            $c,
-            ", ymm",
-            $d,
-            "\n",
-            "vpaddd ymm",
-            $g,
-            ", ymm",
-            $g,
-            ", ymm",
-            $h,
-            "\n",
-            "vpxor ymm",
-            $b,
-            ", ymm",
-            $b,
-            ", ymm",
-            $c,
-            "\n",
-            "vpxor ymm",
-            $f,
-            ", ymm",
-            $f,
-            ", ymm",
-            $g,
-            "\n",
-            "vpslld ymm14, ymm",
-            $b,
-            ", ",
-            $left,
-            "\n",
-            "vpslld ymm15, ymm",
-            $f,
-            ", ",
-            $left,
-            "\n",
-            "vpsrld ymm",
-            $b,
-            ", ymm",
-            $b,
-            ", ",
-            $right,
-            "\n",
-            "vpsrld ymm",
-            $f,
-            ", ymm",
-            $f,
-            ", ",
-            $right,
-            "\n",
-            "vpor ymm",
-            $b,
-            ", ymm",
-            $b,
-            ", ymm14\n",
-            "vpor ymm",
-            $f,
-            ", ymm",
-            $f,
-            ", ymm15\n",
+            of_two!("vpaddd" $a $a $b),
+            of_two!("vpaddd" $e $e $f),
+            of_two!("vpxor" $d $d $a),
+            of_two!("vpxor" $h $h $e),
+            shuffle!($d $which),
+            shuffle!($h $which),
+            of_two!("vpaddd" $c $c $d),
+            of_two!("vpaddd" $g $g $h),
+            of_two!("vpxor" $b $b $c),
+            of_two!("vpxor" $f $f $g),
+            shift!("vpslld" "14" $b $left),
+            shift!("vpslld" "15" $f $left),
+            shift!("vpsrld" $b $b $right),
+            shift!("vpsrld" $f $f $right),
+            of_two!("vpor" $b $b "14"),
+            of_two!("vpor" $f $f "15"),
         )
     };
 }
@@ -140,23 +73,15 @@ macro_rules! two_quarter_rounds {
     };
 }
 
-/// Exchanges words 8 and 9 for 10 and 11, or back: bytes 256 and 320 of the state.
-macro_rules! exchange {
-    ($out:literal, $in:literal) => {
-        concat!(
-            "vmovdqu [{words} + ",
-            $out,
-            "], ymm12\n",
-            "vmovdqu [{words} + ",
-            $out,
-            " + 32], ymm13\n",
-            "vmovdqu ymm12, [{words} + ",
-            $in,
-            "]\n",
-            "vmovdqu ymm13, [{words} + ",
-            $in,
-            " + 32]\n",
-        )
+/// Registers 12 and 13 to memory, where their rows begin, or back.
+macro_rules! keep {
+    ($at:literal) => {
+        concat!("vmovdqu [{words} + ", $at, "], ymm12\nvmovdqu [{words} + ", $at, " + 32], ymm13\n")
+    };
+}
+macro_rules! take {
+    ($at:literal) => {
+        concat!("vmovdqu ymm12, [{words} + ", $at, "]\nvmovdqu ymm13, [{words} + ", $at, " + 32]\n")
     };
 }
 
@@ -181,10 +106,13 @@ pub fn eight_blocks(initial: &[Row; WORDS], words: &mut [Row; WORDS]) {
             "mov {left:e}, 10",
             "2:",
             two_quarter_rounds!("0" "4" "12" "8", "1" "5" "13" "9"),
-            exchange!("256", "320"),
+            // Words 8 and 9 wait, and 10 and 11 come.
+            keep!("256"),
+            take!("320"),
             two_quarter_rounds!("2" "6" "12" "10", "3" "7" "13" "11"),
             two_quarter_rounds!("0" "5" "12" "11", "1" "6" "13" "8"),
-            exchange!("320", "256"),
+            keep!("320"),
+            take!("256"),
             two_quarter_rounds!("2" "7" "12" "9", "3" "4" "13" "10"),
             "dec {left:e}",
             "jnz 2b",
