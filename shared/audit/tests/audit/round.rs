@@ -201,16 +201,20 @@ fn contributions_that_are_missing_doubled_or_changed_are_found() {
 fn a_contribution_that_was_left_out_of_the_sum_is_a_warning() {
     let folder = Folder::new(play(7, 1, true));
     let whole = play(7, 1, false);
-    // What the dropped node would have sent, as if it had come.
-    let findings = folder.tampered(|_, transcript| {
+    // What the dropped node would have sent, as if it had come, and again so many times.
+    let late = |transcript: &mut Kept, times: usize| {
         let contributions = whole.transcripts[0].contributions.iter();
         let dropped =
             contributions.rev().find(|signed| signed.claimed_signer() == node_id(6)).unwrap();
         let mut late: Contribution = value(dropped);
         late.closed = value(&transcript.contributions[0]).closed;
         transcript.contributions.push(resign(late, dropped));
-    });
-    assert_eq!(findings.worst(), Level::Warning, "{findings:#?}");
+        transcript.contributions.extend_from_within(transcript.contributions.len() - times..);
+    };
+    let once = folder.tampered(|_, transcript| late(transcript, 0));
+    assert_eq!(once.worst(), Level::Warning, "{once:#?}");
+    let twice = folder.tampered(|_, transcript| late(transcript, 1));
+    assert_eq!(faults(&twice), ["contributions"], "{twice:#?}");
 }
 
 #[test]
