@@ -4,7 +4,7 @@
 use std::{thread, time::Duration};
 
 use node::status::Status;
-use wire::{Round, Transcript};
+use wire::Round;
 
 use crate::support::{
     evidence::{
@@ -38,8 +38,7 @@ fn a_round_survives_a_node_that_dies_before_and_one_that_dies_after_contributing
         (coordinator_chain(&swarm), genesis(&swarm), transcripts(&swarm));
     let in_the_sum = |round: Round, number: usize| {
         assert!(issued(&chain).contains(&round), "round {round} issued no version");
-        let transcript: &Transcript = &transcripts[&round];
-        survivors(transcript, &genesis).contains(&swarm.node_id(number))
+        survivors(&transcripts[&round].rest, &genesis).contains(&swarm.node_id(number))
     };
     assert!(!in_the_sum(round_before, before), "nobody contributed for a dead node");
     assert!(in_the_sum(round_after, after), "what was contributed counts, also when its node dies");

@@ -41,7 +41,7 @@ fn a_swarm_issues_versions_while_a_node_is_killed() {
     assert_contributions_are_charged_once(&swarm, NODES);
     let (chain, id) = (coordinator_chain(&swarm), swarm.node_id(VICTIM));
     let in_the_sum =
-        |round: &Round| survivors(&transcripts(&swarm)[round], &genesis(&swarm)).contains(&id);
+        |round: &Round| survivors(&transcripts(&swarm)[round].rest, &genesis(&swarm)).contains(&id);
     assert!(
         issued(&chain).contains(&killed_in),
         "round {killed_in} issued no version without its dead member"
@@ -70,7 +70,7 @@ fn assert_every_version_has_its_transcript(swarm: &Swarm) {
     let (chain, transcripts) = (coordinator_chain(swarm), transcripts(swarm));
     for header in headers(&chain) {
         let Outcome::Issued { record, .. } = header.outcome else { continue };
-        let transcript = &transcripts[&header.round];
+        let transcript = &transcripts[&header.round].rest;
         assert_eq!(transcript.record.as_ref().map(|found| found.hash()), Some(record));
         let last = transcript.header.as_ref().expect("a finished round has its header");
         assert_eq!(last.check(chain.genesis().coordinator).unwrap().into_value(), header);

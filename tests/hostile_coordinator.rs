@@ -58,7 +58,7 @@ fn a_coordinator_that_asks_for_too_much_is_refused_and_the_owner_is_told() {
 fn next_plan(swarm: &Swarm) -> Plan {
     let (chain, transcripts) = (node_chain(swarm, VICTIM), transcripts(swarm));
     let (last, transcript) = transcripts.last_key_value().expect("a round is over");
-    let plan = transcript.plan.check(genesis(swarm).coordinator).unwrap().into_value();
+    let plan = transcript.rest.plan.check(genesis(swarm).coordinator).unwrap().into_value();
     // Beyond every round that was begun when the coordinator was killed.
     let round = Round(last.0 + 100);
     Plan { round, head: chain.head(), version: chain.version(), ..plan }

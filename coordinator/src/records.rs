@@ -2,7 +2,8 @@
 //!
 //! A step of the chain is its state, its evidence and its header, in this order: the header is what
 //! makes it history, and it is appended last. Whatever a crash leaves, opening finds the chain up
-//! to its last whole header, and the round that was going on as it was last persisted.
+//! to its last whole header, and the round that was going on as it was last persisted. Its contributions are a file
+//! of their own (`records/growing.rs`), which becomes the round's transcript.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +14,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use protocol::coordinator::{Conduct, Record};
+use protocol::coordinator::{Conduct, Record, Unfinished};
 use store::{ChainFile, Contents, Snapshot};
 use version::{Chain, State};
 use wire::{
@@ -22,6 +23,9 @@ use wire::{
 };
 
 use crate::home::Home;
+use growing::Growing;
+
+mod growing;
 
 /// Ledger heads of so many nodes as a list can have members.
 const HEADS_LIMIT: usize = 16 << 20;
@@ -35,6 +39,7 @@ pub struct Records {
     states: Arc<Contents>,
     places: BTreeMap<StateHash, ContentHash>,
     round: Snapshot,
+    growing: Growing,
     heads: Snapshot,
     conduct: Snapshot,
     records: PathBuf,
@@ -48,7 +53,7 @@ pub struct Saved {
     /// The newest version's state.
     pub state: State,
     /// The round that was going on.
-    pub round: Option<Transcript>,
+    pub round: Option<Unfinished>,
     /// The highest ledger heads seen.
     pub heads: Vec<Signed<LedgerHead>>,
     /// Who has spoilt rounds.
@@ -68,7 +73,8 @@ impl Records {
     /// Opens the files. A torn last header was never acknowledged and is cut.
     ///
     /// # Errors
-    /// If a file is damaged, or the newest version's state is missing.
+    /// If a file is damaged, the newest version's state is missing, or a contribution of a round whose survivors are
+    /// fixed.
     pub fn open(home: &Home) -> anyhow::Result<(Self, Saved)> {
         let genesis = home.genesis.clone();
         let coordinator = genesis.coordinator;
@@ -87,6 +93,7 @@ impl Records {
             states: Arc::new(states),
             places: places(&home.join("states"))?,
             round: Snapshot::open(&home.join("round"))?,
+            growing: Growing::new(home.join("contributions")),
             heads: Snapshot::open(&home.join("heads"))?,
             conduct: Snapshot::open(&home.join("conduct"))?,
             records: folder(home.join("records"))?,
@@ -99,7 +106,7 @@ impl Records {
                 home.join("states").display()
             )
         })?;
-        let round = records.read_round()?;
+        let round = records.read_round(&chain)?;
         let (heads, conduct) = (records.read_heads()?, records.read_conduct()?);
         Ok((records, Saved { chain, state, round, heads, conduct }))
     }
@@ -110,7 +117,8 @@ impl Records {
     /// If anything was not durably written: the program must stop then.
     pub fn persist(&mut self, record: &Record) -> anyhow::Result<()> {
         match record {
-            Record::Round(transcript) => Ok(self.round.write(&wire::encode(&**transcript))?),
+            Record::Round(transcript) => self.keep_round(transcript),
+            Record::Contribution(contribution) => self.growing.add(contribution),
             Record::Heads(heads) => Ok(self.heads.write(&wire::encode(heads))?),
             Record::Conduct(conduct) => Ok(self.conduct.write(&wire::encode(&**conduct))?),
             Record::Step { header, record, state } => {
@@ -178,19 +186,61 @@ impl Records {
         Ok(self.chain.append(&header.check(self.coordinator)?)?)
     }
 
+    /// Contributions are durable before what says whose they are.
+    fn keep_round(&mut self, transcript: &Transcript) -> anyhow::Result<()> {
+        if transcript.roster.is_none() && transcript.header.is_none() {
+            self.growing.clear()?;
+        }
+        self.growing.sync()?;
+        Ok(self.round.write(&wire::encode(transcript))?)
+    }
+
     fn finish(&mut self, transcript: &Transcript) -> anyhow::Result<()> {
-        let plan = transcript.plan.check(self.coordinator);
-        let round = plan.context("a transcript without a plan of this coordinator")?.round;
-        program::write_secret(&self.transcript_file(round), &wire::encode(transcript))?;
+        let place = self.transcript_file(self.round_of(transcript)?);
+        self.growing.finish(transcript, &place)?;
         self.round.remove()?;
         Ok(())
     }
 
-    fn read_round(&self) -> anyhow::Result<Option<Transcript>> {
+    fn round_of(&self, transcript: &Transcript) -> anyhow::Result<Round> {
+        let plan = transcript.plan.check(self.coordinator);
+        Ok(plan.context("a transcript without a plan of this coordinator")?.round)
+    }
+
+    fn read_round(&self, chain: &Chain) -> anyhow::Result<Option<Unfinished>> {
         let Some(bytes) = self.round.read()? else { return Ok(None) };
-        wire::decode(&bytes, Transcript::LIMIT)
-            .map(Some)
-            .context("the present round's file `round` is of another version of this program: move it away, and the round is given up")
+        let transcript: Transcript = wire::decode(&bytes, Transcript::LIMIT)
+            .context("the present round's file `round` is of another version of this program: move it away, and the round is given up")?;
+        if self.was_finished(&transcript, chain) {
+            self.round.remove()?;
+            return Ok(None);
+        }
+        let remedy = || {
+            format!(
+                "{} does not hold what the present round needs: restore it from a backup, or move it and the file \
+                 `round` beside it away, and the round is given up",
+                self.growing.path().display()
+            )
+        };
+        let mut contributions = self.growing.contributions().with_context(remedy)?;
+        let read = Unfinished::read(transcript, chain.genesis(), &mut contributions);
+        let error = match read {
+            Ok(unfinished) => return Ok(Some(unfinished)),
+            Err(error) => anyhow::Error::new(error),
+        };
+        Err(match contributions.stopped_at() {
+            Some(at) => error.context(format!("it is damaged at byte {at}")),
+            None => error,
+        })
+        .with_context(remedy)
+    }
+
+    /// Whether a crash fell between the transcript's move to its place and the end of `round`.
+    fn was_finished(&self, transcript: &Transcript, chain: &Chain) -> bool {
+        self.round_of(transcript).is_ok_and(|round| {
+            let moved = !self.growing.path().exists() && self.transcript_file(round).exists();
+            moved && chain.last_round() >= round
+        })
     }
 
     fn read_heads(&self) -> anyhow::Result<Vec<Signed<LedgerHead>>> {

@@ -2,17 +2,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs::{self, File},
+    io::{self, BufReader},
     path::Path,
 };
 
-use audit::{History, LedgerFile, Level};
+use audit::{History, LedgerFile, Level, WholeTranscript};
 use privacy::EntryKind;
 use store::ChainFile;
 use version::{Chain, State};
 use wire::{
-    ContentHash, Genesis, Header, MemberIndex, NodeId, Outcome, Round, StateHash, Transcript,
-    decode,
+    ContentHash, Contribution, Genesis, Header, MemberIndex, NodeId, Outcome, Round, Signed,
+    StateHash, Transcript, decode,
 };
 
 use super::swarm::Swarm;
@@ -55,7 +56,7 @@ pub fn issued(chain: &Chain) -> BTreeSet<Round> {
 }
 
 /// The coordinator's transcripts by round.
-pub fn transcripts(swarm: &Swarm) -> BTreeMap<Round, Transcript> {
+pub fn transcripts(swarm: &Swarm) -> BTreeMap<Round, WholeTranscript> {
     let coordinator = genesis(swarm).coordinator;
     let folder = swarm.coordinator_folder().join("transcripts");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -64,9 +65,11 @@ pub fn transcripts(swarm: &Swarm) -> BTreeMap<Round, Transcript> {
             file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("round-"))
         })
         .map(|file| {
-            let transcript: Transcript =
-                decode(&fs::read(file).unwrap(), Transcript::LIMIT).unwrap();
-            (transcript.plan.check(coordinator).unwrap().round, transcript)
+            let opener = move || -> io::Result<Box<dyn io::Read>> {
+                Ok(Box::new(BufReader::new(File::open(&file)?)))
+            };
+            let transcript = WholeTranscript::open(Box::new(opener)).unwrap();
+            (transcript.rest.plan.check(coordinator).unwrap().round, transcript)
         })
         .collect()
 }
@@ -108,8 +111,11 @@ pub fn assert_contributions_are_charged_once(swarm: &Swarm, nodes: usize) {
             "node {number} was charged twice for one contribution"
         );
         for (round, transcript) in transcripts(swarm) {
-            let own = transcript.contributions.iter().filter(|sent| sent.claimed_signer() == id);
-            let sent: Vec<ContentHash> = own.map(|sent| sent.hash()).collect();
+            let mut sent: Vec<ContentHash> = Vec::new();
+            let own = |signed: &Signed<Contribution>| {
+                sent.extend((signed.claimed_signer() == id).then(|| signed.hash::<ContentHash>()));
+            };
+            transcript.contributions.each(own).unwrap();
             assert!(sent.len() <= 1, "node {number} contributed more than once to round {round}");
             assert!(
                 sent.iter().all(|hash| distinct.contains(hash)),
@@ -135,7 +141,7 @@ pub fn assert_one_history(swarm: &Swarm, nodes: usize) {
 pub fn assert_the_audit_holds(swarm: &Swarm, nodes: usize) {
     let (genesis, chain, states) = (genesis(swarm), coordinator_chain(swarm), states(swarm));
     let history = History { genesis: &genesis, chain: Some(&chain), states: &states };
-    let transcripts: Vec<(String, Transcript)> = transcripts(swarm)
+    let transcripts: Vec<(String, WholeTranscript)> = transcripts(swarm)
         .into_iter()
         .map(|(round, transcript)| (format!("round {round}"), transcript))
         .collect();
@@ -148,7 +154,7 @@ pub fn assert_the_audit_holds(swarm: &Swarm, nodes: usize) {
         .collect();
     let found = audit::reconcile(&ledgers, &transcripts, &history, None).findings;
     assert!(found.worst() < Level::Fault, "{found:#?}");
-    for (round, transcript) in transcripts.iter().filter(|(_, one)| one.record.is_some()) {
+    for (round, transcript) in transcripts.iter().filter(|(_, one)| one.rest.record.is_some()) {
         let found = audit::audit_transcript(transcript, &history).findings;
         let unmasked = found.of("sum").any(|finding| finding.level == Level::Ok);
         assert!(unmasked, "the sum of {round} is not unmasked again: {found:#?}");

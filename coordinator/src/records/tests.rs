@@ -13,6 +13,8 @@ use wire::{
 use super::*;
 use crate::{home::Setup, terms};
 
+mod round;
+
 const CONFIG: &str = include_str!("../../../configs/coordinator.toml");
 const DIMENSION: usize = 100;
 
@@ -136,7 +138,7 @@ impl Made {
             closed: closed.signed().clone(),
             survivors: survivors.signed().clone(),
             agreements: Vec::new(),
-            sum: vec![7; 100],
+            sum: vec![7; 100].into(),
         }
     }
 }

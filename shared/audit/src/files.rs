@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use audit::read_chain_file;
+use audit::{WholeTranscript, read_chain_file};
 use program::UsageError;
 use protocol::{Choices, Policy, Preset};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -106,6 +107,19 @@ pub fn read_message<T: Serialize + DeserializeOwned>(
 ) -> anyhow::Result<T> {
     let bytes = read(path, limit)?;
     wire::decode(&bytes, limit).with_context(|| format!("{} is not {what}", path.display()))
+}
+
+/// A coordinator's transcript of a round; its contributions stay in the file until they are looked at.
+///
+/// # Errors
+/// If it cannot be read, or is none.
+pub fn open_transcript(path: &Path) -> anyhow::Result<WholeTranscript> {
+    let file = path.to_owned();
+    let opener = move || -> std::io::Result<Box<dyn std::io::Read>> {
+        Ok(Box::new(BufReader::new(fs::File::open(&file)?)))
+    };
+    WholeTranscript::open(Box::new(opener))
+        .with_context(|| format!("{} is no transcript that can be read", path.display()))
 }
 
 /// The options that say where the rest of a task is.

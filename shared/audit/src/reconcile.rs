@@ -17,10 +17,10 @@ use std::collections::BTreeMap;
 use privacy::{LedgerError, read_ledger};
 use protocol::Policy;
 use serde::Serialize;
-use wire::{Header, NodeId, Signed, Transcript};
+use wire::{ContentHash, Header, NodeId, Signed, Transcript};
 
-use crate::round::Parts;
-use crate::{Findings, History, Level, audit_ledger, audit_transcript};
+use crate::round::{Parts, look_at_transcript};
+use crate::{Findings, History, Level, WholeTranscript, audit_ledger};
 use pair::Book;
 
 /// The bytes of a ledger, and whose it is if somebody says so.
@@ -57,27 +57,32 @@ pub struct Row {
     pub in_sum: bool,
 }
 
+/// A transcript, as far as ledgers are held against it.
+struct Round {
+    parts: Parts,
+    /// What each node contributed.
+    sent: BTreeMap<NodeId, ContentHash>,
+}
+
 /// Holds ledgers and transcripts of one task against each other.
 ///
 /// Each is audited by itself first; of that, only warnings and faults are repeated here.
 pub fn reconcile(
     ledgers: &[LedgerFile],
-    transcripts: &[(String, Transcript)],
+    transcripts: &[(String, WholeTranscript)],
     history: &History<'_>,
     policy: Option<&Policy>,
 ) -> Reconciliation {
     let mut findings = Findings::default();
+    let mut rounds = Vec::new();
     for (name, transcript) in transcripts {
-        raise(name, audit_transcript(transcript, history).findings, &mut findings);
+        let (audit, contributed) = look_at_transcript(transcript, history);
+        raise(name, audit.findings, &mut findings);
+        let unheard = &mut Findings::default();
+        let parts = Parts::of_transcript(&transcript.rest, history.genesis, unheard);
+        rounds.extend(parts.map(|parts| Round { parts, sent: contributed.sent }));
     }
     check_forks(transcripts, history, &mut findings);
-    let rounds: Vec<(&Transcript, Parts)> = transcripts
-        .iter()
-        .filter_map(|(_, transcript)| {
-            let unheard = &mut Findings::default();
-            Some((transcript, Parts::of_transcript(transcript, history.genesis, unheard)?))
-        })
-        .collect();
     let mut rows = Vec::new();
     for ledger in ledgers {
         if let Some(node) = owner(ledger, &rounds, &mut findings) {
@@ -108,13 +113,13 @@ fn raise(name: &str, found: Findings, findings: &mut Findings) {
 
 /// One round has one plan and one end, and that end is in the chain.
 fn check_forks(
-    transcripts: &[(String, Transcript)],
+    transcripts: &[(String, WholeTranscript)],
     history: &History<'_>,
     findings: &mut Findings,
 ) {
     let coordinator = history.genesis.coordinator;
     let mut rounds: BTreeMap<u64, (&str, &Transcript)> = BTreeMap::new();
-    for (name, transcript) in transcripts {
+    for (name, WholeTranscript { rest: transcript, .. }) in transcripts {
         let Ok(plan) = transcript.plan.check(coordinator) else { continue };
         let round = plan.round;
         if let Some((other, first)) = rounds.insert(round.0, (name, transcript)) {
@@ -139,12 +144,8 @@ fn end(transcript: &Transcript) -> Option<wire::HeaderHash> {
 }
 
 /// Whose ledger it is: as told, or the member of a roster whose key signed its first entry.
-fn owner(
-    ledger: &LedgerFile,
-    rounds: &[(&Transcript, Parts)],
-    findings: &mut Findings,
-) -> Option<NodeId> {
-    let members = rounds.iter().filter_map(|(_, parts)| parts.roster.as_ref());
+fn owner(ledger: &LedgerFile, rounds: &[Round], findings: &mut Findings) -> Option<NodeId> {
+    let members = rounds.iter().filter_map(|round| round.parts.roster.as_ref());
     let mut members = members.flat_map(|roster| roster.members().iter().map(|member| member.id));
     let found = match ledger.node {
         Some(node) => Some(node),
@@ -171,15 +172,10 @@ fn opens(bytes: &[u8], node: NodeId) -> bool {
 }
 
 /// Survivors whose ledgers were not given cannot be judged.
-fn note_absent(
-    ledgers: usize,
-    rounds: &[(&Transcript, Parts)],
-    rows: &[Row],
-    findings: &mut Findings,
-) {
+fn note_absent(ledgers: usize, rounds: &[Round], rows: &[Row], findings: &mut Findings) {
     let in_sums: usize = rounds
         .iter()
-        .filter_map(|(_, parts)| parts.survivors.as_ref())
+        .filter_map(|round| round.parts.survivors.as_ref())
         .map(|survivors| survivors.members.len())
         .sum();
     let seen = rows.iter().filter(|row| row.in_sum).count();

@@ -4,6 +4,7 @@
 //! sent. The transcript can: it holds the masked contributions and the revealed shares, and the sum is unmasked from
 //! them once more.
 
+mod contributions;
 mod messages;
 mod parts;
 mod reveals;
@@ -15,7 +16,8 @@ use serde::Serialize;
 use version::{Chain, State};
 use wire::{Genesis, Header, Outcome, RoundRecord, Signed, StateHash, Transcript};
 
-use crate::Findings;
+use crate::{Findings, WholeTranscript};
+pub(crate) use contributions::Contributed;
 pub(crate) use parts::Parts;
 
 /// What is known of a task besides the round under audit.
@@ -50,19 +52,47 @@ pub struct RoundAudit {
 /// Audits a record, with the round's transcript where it is at hand.
 pub fn audit_round(
     record: &RoundRecord,
-    transcript: Option<&Transcript>,
+    transcript: Option<&WholeTranscript>,
     history: &History<'_>,
 ) -> RoundAudit {
+    look_at_record(record, transcript, history).0
+}
+
+/// Audits a transcript by itself: also one of a round that ended without a sum.
+pub fn audit_transcript(transcript: &WholeTranscript, history: &History<'_>) -> RoundAudit {
+    look_at_transcript(transcript, history).0
+}
+
+/// The same, and what was sent: contributions are read once.
+pub(crate) fn look_at_transcript(
+    transcript: &WholeTranscript,
+    history: &History<'_>,
+) -> (RoundAudit, Contributed) {
+    match &transcript.rest.record {
+        Some(record) => look_at_record(record, Some(transcript), history),
+        None => look_without_sum(transcript, history),
+    }
+}
+
+fn look_at_record(
+    record: &RoundRecord,
+    whole: Option<&WholeTranscript>,
+    history: &History<'_>,
+) -> (RoundAudit, Contributed) {
     let mut findings = Findings::default();
     let parts = Parts::of_record(record, history.genesis, &mut findings);
+    let transcript = whole.map(|whole| &whole.rest);
     let header = find_header(record, transcript, history, &mut findings);
+    let read = |whole: &WholeTranscript| Contributed::read(&whole.contributions, parts.as_ref());
+    let mut contributed = whole.map(read).unwrap_or_default();
     if let Some(parts) = &parts {
         step::check(record, parts, header.as_ref(), history, &mut findings);
         match transcript {
             Some(transcript) => {
                 same_round(record, transcript, &mut findings);
-                messages::check(transcript, parts, &mut findings);
-                reveals::check_sum(transcript, parts, &record.sum, &mut findings);
+                messages::check(transcript, parts, &contributed, &mut findings);
+                let sum = contributed.sum.take();
+                reveals::check_sum(transcript, parts, sum, &record.sum, &mut findings);
             }
             None => findings.note(
                 "sum",
@@ -71,18 +101,16 @@ pub fn audit_round(
             ),
         }
     }
-    audit_of(history.genesis, parts.as_ref(), findings)
+    (audit_of(history.genesis, parts.as_ref(), findings), contributed)
 }
 
-/// Audits a transcript by itself: also one of a round that ended without a sum.
-pub fn audit_transcript(transcript: &Transcript, history: &History<'_>) -> RoundAudit {
-    if let Some(record) = &transcript.record {
-        return audit_round(record, Some(transcript), history);
-    }
+fn look_without_sum(whole: &WholeTranscript, history: &History<'_>) -> (RoundAudit, Contributed) {
     let mut findings = Findings::default();
+    let transcript = &whole.rest;
     let parts = Parts::of_transcript(transcript, history.genesis, &mut findings);
+    let contributed = Contributed::read(&whole.contributions, parts.as_ref());
     if let Some(parts) = &parts {
-        messages::check(transcript, parts, &mut findings);
+        messages::check(transcript, parts, &contributed, &mut findings);
         reveals::check_without_sum(transcript, parts, &mut findings);
     }
     match transcript.header.as_ref().map(|header| header.check(history.genesis.coordinator)) {
@@ -102,7 +130,7 @@ pub fn audit_transcript(transcript: &Transcript, history: &History<'_>) -> Round
             findings.warn("header", "transcript", "the round has no end here: it was cut short")
         }
     }
-    audit_of(history.genesis, parts.as_ref(), findings)
+    (audit_of(history.genesis, parts.as_ref(), findings), contributed)
 }
 
 fn audit_of(genesis: &Genesis, parts: Option<&Parts>, findings: Findings) -> RoundAudit {

@@ -15,6 +15,7 @@ mod collecting;
 mod conduct;
 mod confirming;
 mod context;
+mod contributed;
 mod effect;
 mod issuing;
 mod pace;
@@ -23,6 +24,7 @@ mod restart;
 mod revealing;
 mod settings;
 mod sharing;
+mod unfinished;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +47,7 @@ use recruiting::Recruiting;
 use revealing::Revealing;
 pub use settings::{Settings, SettingsError};
 use sharing::Sharing;
+pub use unfinished::{Unfinished, UnfinishedError};
 
 use crate::{rejection::Rejection, terms::Terms, time::Time};
 
@@ -61,7 +64,7 @@ pub struct CoordinatorStart {
     /// The loss of version 0 on the gate's conversations, in millionths of a nat per token.
     pub base_loss_micro: u64,
     /// The round that was going on, as last persisted.
-    pub round: Option<Transcript>,
+    pub round: Option<Unfinished>,
     /// The highest ledger head seen of every node.
     pub heads: Vec<Signed<LedgerHead>>,
     /// Who has spoilt rounds, as last persisted.
@@ -140,8 +143,8 @@ impl Coordinator {
             heads_kept: BTreeMap::new(),
             phase: Phase::Resting,
         };
-        if let Some(transcript) = round {
-            coordinator.resume(transcript, now, effects);
+        if let Some(unfinished) = round {
+            coordinator.resume(unfinished, now, effects);
         }
         coordinator
     }

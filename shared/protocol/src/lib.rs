@@ -7,7 +7,7 @@
 //! on real networks and disks, the simulator in a made world.
 //!
 //! Two rules for whoever performs effects: **in order**, and a `Persist` is **durable before the
-//! next one**.
+//! next one** (but for a contribution, which is durable with the next record of its round).
 //!
 //! Reading order: [`terms`] (what both compute from a plan), [`policy`] (what a node allows),
 //! [`roster`], [`evidence`], then [`node`] and [`coordinator`], one file per phase, named for

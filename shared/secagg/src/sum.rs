@@ -3,7 +3,6 @@
 use std::fmt;
 
 use grid::Modulus;
-use rayon::prelude::*;
 use wire::{MemberIndex, MemberSet};
 
 use crate::SecaggError;
@@ -16,9 +15,6 @@ pub struct RunningSum {
     members: MemberSet,
     modulus: Modulus,
 }
-
-/// Values that one thread adds up at once: 32 KiB.
-const PIECE: usize = 8192;
 
 impl RunningSum {
     /// A sum of nothing yet over `length` coordinates.
@@ -45,7 +41,7 @@ impl RunningSum {
     /// [`SecaggError::MemberOutOfRange`], [`SecaggError::CountedTwice`],
     /// [`SecaggError::LengthMismatch`], [`SecaggError::NotReduced`].
     pub fn add(&mut self, member: MemberIndex, values: &[u32]) -> Result<(), SecaggError> {
-        self.check_new(self.members, member)?;
+        self.check_new(member)?;
         let (length, expected) = (values.len(), self.values.len());
         if length != expected {
             return Err(SecaggError::LengthMismatch { length, expected });
@@ -59,42 +55,24 @@ impl RunningSum {
         Ok(())
     }
 
-    /// Adds packed contributions (`grid::pack`), on all threads of the current rayon pool. On an error the
-    /// sum is as it was.
+    /// Adds a packed contribution (`grid::pack`) as it is, on the calling thread. On an error the sum is as it was.
     ///
     /// # Errors
     /// As [`RunningSum::add`], and [`SecaggError::NotPacked`].
-    pub fn add_packed(
-        &mut self,
-        contributions: &[(MemberIndex, &[u8])],
-    ) -> Result<(), SecaggError> {
-        let mut members = self.members;
-        for &(member, bytes) in contributions {
-            self.check_new(members, member)?;
-            grid::check_packed(bytes, self.values.len(), self.modulus)
-                .map_err(|source| SecaggError::NotPacked { member, source })?;
-            members.insert(member);
-        }
-        let modulus = self.modulus;
-        // So many values begin at a whole byte, whatever b is.
-        let bytes_of = PIECE / 8 * modulus.bits() as usize;
-        self.values.par_chunks_mut(PIECE).enumerate().for_each(|(piece, sum)| {
-            let length = grid::packed_length(sum.len(), modulus);
-            for (_, bytes) in contributions {
-                let bytes = &bytes[piece * bytes_of..][..length];
-                grid::add_packed(sum, bytes, modulus).expect("a piece of checked bytes");
-            }
-        });
-        self.members = members;
+    pub fn add_packed(&mut self, member: MemberIndex, bytes: &[u8]) -> Result<(), SecaggError> {
+        self.check_new(member)?;
+        grid::add_packed(&mut self.values, bytes, self.modulus)
+            .map_err(|source| SecaggError::NotPacked { member, source })?;
+        self.members.insert(member);
         Ok(())
     }
 
-    /// Whether a contribution of this member may be added to a sum that has those of `members`.
-    fn check_new(&self, members: MemberSet, member: MemberIndex) -> Result<(), SecaggError> {
+    /// Whether a contribution of this member may be added.
+    fn check_new(&self, member: MemberIndex) -> Result<(), SecaggError> {
         if member.get() >= wire::MAX_MEMBERS {
             return Err(SecaggError::MemberOutOfRange { member });
         }
-        match members.contains(member) {
+        match self.members.contains(member) {
             true => Err(SecaggError::CountedTwice { member }),
             false => Ok(()),
         }
@@ -134,40 +112,27 @@ mod tests {
     fn packed_contributions_give_the_same_sum() {
         for bits in [8, 19, 20, 32] {
             let modulus = Modulus::new(bits).unwrap();
-            let length = 2 * PIECE + 13;
+            let length = 1_037;
             let vector = |member: u8| -> Vec<u32> {
                 let value = |i: u32| i.wrapping_mul(2_654_435_761).wrapping_add(member.into());
                 (0..length as u32).map(|i| value(i) & modulus.mask()).collect()
             };
-            let (mut one_by_one, mut at_once) = {
-                let empty = RunningSum::new(length, modulus);
-                (empty.clone(), empty)
-            };
-            let packed: Vec<(MemberIndex, Vec<u8>)> = [3, 7, 60]
-                .map(|member| (MemberIndex(member), grid::pack(&vector(member), modulus).unwrap()))
-                .into();
-            let lent: Vec<(MemberIndex, &[u8])> =
-                packed.iter().map(|(member, bytes)| (*member, &bytes[..])).collect();
+            let packed = |member: u8| grid::pack(&vector(member), modulus).unwrap();
+            let mut unpacked = RunningSum::new(length, modulus);
+            let mut sum = unpacked.clone();
             for member in [3, 7, 60] {
-                one_by_one.add(MemberIndex(member), &vector(member)).unwrap();
+                unpacked.add(MemberIndex(member), &vector(member)).unwrap();
+                sum.add_packed(MemberIndex(member), &packed(member)).unwrap();
             }
-            at_once.add_packed(&lent).unwrap();
-            assert_eq!(at_once, one_by_one, "{bits} bits");
+            assert_eq!(sum, unpacked, "{bits} bits");
 
-            let twice = [(MemberIndex(9), lent[0].1), (MemberIndex(9), lent[1].1)];
-            let known = [(MemberIndex(9), lent[0].1), lent[1]];
-            let short = [(MemberIndex(9), lent[0].1), (MemberIndex(10), &lent[1].1[1..])];
-            assert_eq!(
-                at_once.add_packed(&twice),
-                Err(SecaggError::CountedTwice { member: MemberIndex(9) })
-            );
-            assert_eq!(
-                at_once.add_packed(&known),
-                Err(SecaggError::CountedTwice { member: MemberIndex(7) })
-            );
-            let error = at_once.add_packed(&short).unwrap_err();
-            assert!(matches!(error, SecaggError::NotPacked { member: MemberIndex(10), .. }));
-            assert_eq!(at_once, one_by_one, "{bits} bits");
+            let twice = sum.add_packed(MemberIndex(7), &packed(9));
+            assert_eq!(twice, Err(SecaggError::CountedTwice { member: MemberIndex(7) }));
+            let beyond = sum.add_packed(MemberIndex(64), &packed(9));
+            assert_eq!(beyond, Err(SecaggError::MemberOutOfRange { member: MemberIndex(64) }));
+            let short = sum.add_packed(MemberIndex(10), &packed(9)[1..]).unwrap_err();
+            assert!(matches!(short, SecaggError::NotPacked { member: MemberIndex(10), .. }));
+            assert_eq!(sum, unpacked, "{bits} bits: what was refused is not in it");
         }
     }
 

@@ -72,19 +72,27 @@ impl<M: Medium> Appender<M> {
         &self.path
     }
 
-    /// Bytes in the file, all of them durable.
+    /// Bytes in the file.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
     /// Writes and syncs.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.attempt("append to", |medium| {
-            medium.write_end(bytes)?;
-            medium.sync()
-        })?;
+        self.write(bytes)?;
+        self.sync()
+    }
+
+    /// Writes; durable once [`Appender::sync`] returns.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.attempt("append to", |medium| medium.write_end(bytes))?;
         self.length += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Makes everything durable that was written.
+    pub(crate) fn sync(&mut self) -> Result<(), StoreError> {
+        self.attempt("sync", Medium::sync)
     }
 
     /// Drops what lies behind `length`, and syncs.
@@ -162,7 +170,8 @@ mod tests {
                 assert!(matches!(appender.append(b"more"), Err(StoreError::Poisoned { .. })));
                 assert!(matches!(appender.cut(0), Err(StoreError::Poisoned { .. })));
             }
-            assert_eq!((appender.length(), &appender.medium.written), (4, &written));
+            assert!(matches!(appender.sync(), Err(StoreError::Poisoned { .. })));
+            assert_eq!(&appender.medium.written, &written);
         }
     }
 

@@ -113,6 +113,13 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     sync_folder_of(path)
 }
 
+/// Moves a file to another name, which may be taken; durable on return.
+pub(crate) fn move_to(from: &Path, to: &Path) -> Result<(), StoreError> {
+    fs::rename(from, to).map_err(StoreError::io("move", from))?;
+    sync_folder_of(to)?;
+    sync_folder_of(from)
+}
+
 /// Removes a file, durably. Whether it was there.
 pub(crate) fn remove(path: &Path) -> Result<bool, StoreError> {
     match fs::remove_file(path) {

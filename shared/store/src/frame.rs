@@ -11,6 +11,8 @@
 //! crash cut short is always the last; the file system may have left it short, zeroed or partly
 //! written. If a whole record follows, it was once acknowledged, and the file is *damaged*.
 
+use std::io::{self, Read};
+
 /// How a log begins.
 pub(crate) const BEGINNING: [u8; 8] = *b"murlog\0\x01";
 /// The longest payload.
@@ -38,15 +40,80 @@ pub(crate) struct Parsed {
     pub(crate) end: u64,
 }
 
-/// The record of a payload that begins at byte `at` of the file.
-pub(crate) fn record(at: u64, payload: &[u8]) -> Vec<u8> {
-    let length = (payload.len() as u32).to_le_bytes();
-    let mut bytes = Vec::with_capacity(HEAD + payload.len());
-    bytes.extend_from_slice(&MARK);
-    bytes.extend_from_slice(&length);
-    bytes.extend_from_slice(&check(at, payload));
-    bytes.extend_from_slice(payload);
-    bytes
+/// What stands before a payload whose record begins at byte `at` of the file.
+pub(crate) fn head(at: u64, payload: &[u8]) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    let (mark, rest) = head.split_at_mut(MARK.len());
+    mark.copy_from_slice(&MARK);
+    rest[..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    rest[4..].copy_from_slice(&check(at, payload));
+    head
+}
+
+/// One record after the other, from where the last one ended.
+#[derive(Debug)]
+pub(crate) struct Frames<R> {
+    source: R,
+    /// Where the last whole record ended.
+    end: u64,
+    /// How many bytes the source has.
+    length: u64,
+}
+
+impl<R: Read> Frames<R> {
+    /// Reads how the source, which has `length` bytes, begins; none if not like a log.
+    pub(crate) fn begin(mut source: R, length: u64) -> io::Result<Option<Self>> {
+        let mut beginning = [0; BEGINNING.len()];
+        if !fill(&mut source, &mut beginning)? || beginning != BEGINNING {
+            return Ok(None);
+        }
+        Ok(Some(Self { source, end: BEGINNING.len() as u64, length }))
+    }
+
+    /// The next record; none at the end, and where no whole record begins: what lies behind is not looked at.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut head = [0; HEAD];
+        if !fill(&mut self.source, &mut head)? {
+            return Ok(None);
+        }
+        let Some((length, expected)) = read_head(&head) else { return Ok(None) };
+        let left = self.length.saturating_sub(self.end + HEAD as u64);
+        if length > left.min(LONGEST as u64) {
+            return Ok(None);
+        }
+        let mut payload = vec![0; length as usize];
+        if !fill(&mut self.source, &mut payload)? || check(self.end, &payload) != expected {
+            return Ok(None);
+        }
+        self.end += HEAD as u64 + length;
+        Ok(Some(payload))
+    }
+
+    /// Where the last whole record ended.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// How many bytes the source has.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+/// Fills the buffer; false if the source ends before.
+fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
+    match source.read_exact(buffer) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Length and check of a record, if it begins like one.
+fn read_head(head: &[u8; HEAD]) -> Option<(u64, [u8; CHECK])> {
+    let rest = head.strip_prefix(&MARK)?;
+    let (length, expected) = rest.split_first_chunk::<4>()?;
+    Some((u64::from(u32::from_le_bytes(*length)), expected.try_into().ok()?))
 }
 
 /// Reads a whole file.
@@ -90,6 +157,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn record(at: u64, payload: &[u8]) -> Vec<u8> {
+        [&head(at, payload)[..], payload].concat()
+    }
+
+    /// The records that are read one by one, and where the last one ends.
+    fn one_by_one(bytes: &[u8]) -> Option<Parsed> {
+        let mut frames = Frames::begin(bytes, bytes.len() as u64).unwrap()?;
+        let mut records = Vec::new();
+        while let Some(record) = frames.next().unwrap() {
+            records.push(record);
+        }
+        Some(Parsed { records, end: frames.end() })
+    }
+
     /// The file, and where each record begins.
     fn file(payloads: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
         let mut bytes = BEGINNING.to_vec();
@@ -124,7 +205,8 @@ mod tests {
                 }
                 let whole = starts.iter().filter(|&&start| start <= cut).count() - 1;
                 let (records, end) = (payloads[..whole].to_vec(), starts[whole] as u64);
-                prop_assert_eq!(parsed, Ok(Parsed { records, end }));
+                prop_assert_eq!(parsed, Ok(Parsed { records: records.clone(), end }));
+                prop_assert_eq!(one_by_one(&bytes[..cut]), Some(Parsed { records, end }));
             }
         }
 
@@ -136,10 +218,12 @@ mod tests {
             let parsed = parse(&bytes);
             if at / 8 < BEGINNING.len() {
                 prop_assert_eq!(parsed, Err(Broken::NotALog));
+                prop_assert_eq!(one_by_one(&bytes), None);
                 return Ok(());
             }
             let hit = starts.iter().filter(|&&start| start <= at / 8).count() - 1;
             let end = starts[hit] as u64;
+            prop_assert_eq!(one_by_one(&bytes), Some(Parsed { records: payloads[..hit].to_vec(), end }));
             if hit + 1 == payloads.len() {
                 let records = payloads[..hit].to_vec();
                 prop_assert_eq!(parsed, Ok(Parsed { records, end }));
@@ -165,6 +249,7 @@ mod tests {
             let (bytes, starts) = file(&[payload.clone(), payload]);
             let swapped = [&bytes[..starts[1]], &bytes[starts[0]..starts[1]]].concat();
             prop_assert_eq!(parse(&swapped).unwrap().end, starts[1] as u64);
+            prop_assert_eq!(one_by_one(&swapped).unwrap().end, starts[1] as u64);
         }
 
         #[test]
@@ -172,6 +257,7 @@ mod tests {
             let mut file = [&BEGINNING[..], &MARK, &lengths.to_le_bytes()].concat();
             file.extend(bytes);
             prop_assert!(parse(&file).unwrap().records.is_empty());
+            prop_assert!(one_by_one(&file).unwrap().records.is_empty());
         }
     }
 }

@@ -50,6 +50,6 @@ pub use database::DatabaseKey;
 pub use error::StoreError;
 pub use folder::Folder;
 pub use ledger_file::LedgerFile;
-pub use log::{Log, Records, Torn};
+pub use log::{Log, LogReader, Records, Torn};
 pub use slices::{Assembly, SLICE_BYTES};
 pub use snapshot::Snapshot;

@@ -2,6 +2,8 @@
 //! by hash what it adds, so that the chain stays small and what it names can be fetched and
 //! checked apart.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -160,9 +162,10 @@ pub struct RoundRecord {
     pub survivors: Signed<Survivors>,
     /// Their agreement.
     pub agreements: Vec<Signed<Agreement>>,
-    /// d′ values of b bits, packed little-endian: the sum of the survivors' releases mod 2^b.
-    #[serde(with = "crate::bytes")]
-    pub sum: Vec<u8>,
+    /// d′ values of b bits, packed little-endian: the sum of the survivors' releases mod 2^b. Held by everybody who has
+    /// the record: a coordinator sends one to every node.
+    #[serde(with = "crate::bytes::shared")]
+    pub sum: Arc<[u8]>,
 }
 
 impl RoundRecord {

@@ -40,5 +40,5 @@ pub use round::{
     Survivors,
 };
 pub use signed::{Checked, Signable, Signature, Signed, SignedError, sign_hash, verify_hash};
-pub use transcript::Transcript;
+pub use transcript::{Transcript, TranscriptPart};
 pub use verified::verifications;

@@ -111,6 +111,11 @@ impl<T: Signable> Signed<T> {
     pub fn hash<H: From<[u8; 32]>>(&self) -> H {
         domain_hash::<T>(&self.bytes).into()
     }
+
+    /// The signature: with signer and hash, what tells this message from any other without its bytes.
+    pub fn signature(&self) -> Signature {
+        self.signature
+    }
 }
 
 impl<T> Clone for Signed<T> {

@@ -1,5 +1,8 @@
-//! What the coordinator keeps of every round, for the audit: all that it signed, all that it
-//! accepted, in the order of the phases.
+//! What the coordinator keeps of every round, for the audit: all that it signed, all that it accepted.
+//!
+//! Contributions are as large as everything else together is small, so they stand by themselves: a file holds them
+//! one by one, in the order in which they came, and the rest as its last part ([`TranscriptPart`]). Nobody who
+//! writes or reads one needs more than one contribution in memory.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +16,21 @@ use crate::{
     signed::Signed,
 };
 
-/// One round as the coordinator saw it. Advertise messages stand in the roster.
+/// One part of a transcript as a file holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TranscriptPart {
+    /// Phase 4: what one member sent.
+    Contribution(Signed<Contribution>),
+    /// Everything else; nothing follows it.
+    End(Box<Transcript>),
+}
+
+impl TranscriptPart {
+    /// The most bytes a reader accepts.
+    pub const LIMIT: usize = Transcript::LIMIT + 1;
+}
+
+/// One round as the coordinator saw it, but for its contributions. Advertise messages stand in the roster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transcript {
     /// Phase 0.
@@ -26,8 +43,6 @@ pub struct Transcript {
     pub closed: Option<Signed<SharesClosed>>,
     /// Phase 3b.
     pub consistencies: Vec<Signed<Consistency>>,
-    /// Phase 4.
-    pub contributions: Vec<Signed<Contribution>>,
     /// Phase 5a.
     pub survivors: Option<Signed<Survivors>>,
     /// Phase 5a ends.
@@ -43,8 +58,8 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// The most bytes a reader accepts: 64 contributions of 2²⁰ values and what belongs to them.
-    pub const LIMIT: usize = 300 << 20;
+    /// The most bytes a reader accepts: the sum of 2²⁰ values and all messages of 64 members.
+    pub const LIMIT: usize = 16 << 20;
 
     /// A transcript that holds only the plan.
     pub fn new(plan: Signed<Plan>) -> Self {
@@ -54,7 +69,6 @@ impl Transcript {
             sealed: Vec::new(),
             closed: None,
             consistencies: Vec::new(),
-            contributions: Vec::new(),
             survivors: None,
             agreements: Vec::new(),
             reveals: Vec::new(),

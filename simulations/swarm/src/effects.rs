@@ -68,15 +68,17 @@ impl Boundary {
 }
 
 /// The writes that a crash can leave half done, within what syncing promises: an append to the ledger
-/// may stop anywhere in the entry, and a record that goes to several files may have reached the first of
-/// them only. All other writes replace one file at once.
-pub const TORN: [(Side, &str); 6] = [
+/// may stop anywhere in the entry, one to a round's contributions anywhere too, and a record that goes to several
+/// files may have reached the first of them only. All other writes replace one file at once.
+pub const TORN: [(Side, &str); 8] = [
     (Side::Node, PERSIST_CHARGE),
     (Side::Node, "persisting a step of the chain"),
     (Side::Coordinator, "persisting an issued version"),
     (Side::Coordinator, "persisting a refused candidate"),
     (Side::Coordinator, "persisting a rollback"),
     (Side::Coordinator, "persisting a transcript"),
+    (Side::Coordinator, "persisting a contribution"),
+    (Side::Coordinator, "persisting what fixes the sum"),
 ];
 
 /// The append to the ledger.
@@ -118,7 +120,7 @@ pub const NODE_EFFECTS: [&str; 27] = [
 ];
 
 /// What the coordinator can be stopped at.
-pub const COORDINATOR_EFFECTS: [&str; 20] = [
+pub const COORDINATOR_EFFECTS: [&str; 21] = [
     "persisting a plan",
     "sending Plan",
     "persisting ledger heads",
@@ -126,6 +128,7 @@ pub const COORDINATOR_EFFECTS: [&str; 20] = [
     "sending Roster",
     "sending Inbox",
     "sending Consistencies",
+    "persisting a contribution",
     "sending Survivors",
     "persisting what fixes the sum",
     "sending Agreements",
@@ -232,6 +235,7 @@ pub fn name_coordinator_effect(effect: &coordinator::Effect) -> Option<&'static 
             "persisting a plan"
         }
         Effect::Persist(Record::Round(_)) => "persisting what fixes the sum",
+        Effect::Persist(Record::Contribution(_)) => "persisting a contribution",
         Effect::Persist(Record::Heads(_)) => "persisting ledger heads",
         Effect::Persist(Record::Conduct(_)) => "persisting who has spoilt rounds",
         Effect::Persist(Record::Step { header, .. }) => {

@@ -24,7 +24,7 @@ pub enum FaultKind {
     CoordinatorCrashed,
     /// A ledger entry was not written to its end.
     LedgerTorn,
-    /// Of several files that one record goes to, only the first were written.
+    /// Of several files that one record goes to, only the first were written, or an append was cut short.
     WriteTorn,
     /// A node took much longer to train than planned.
     SlowTraining,

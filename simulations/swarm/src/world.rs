@@ -330,8 +330,13 @@ impl World {
         }
         let disk = &self.coordinator.disk;
         let open = u64::from(disk.round.is_some());
-        let kept =
-            disk.finished.iter().filter(|transcript| transcript.header.is_some()).count() as u64;
+        let ends = disk.finished.iter().filter(|round| round.transcript.header.is_some());
+        let (kept, lacking) =
+            (ends.count() as u64, disk.finished.iter().find(|round| round.lacks()));
+        if let Some(round) = lacking {
+            let what = format!("{round:?} does not hold what its sum was made of");
+            self.invariants.note(self.now, Err((Invariant::DurableFirst, None, what)));
+        }
         let ended = self.outcome.rounds;
         if kept + open < ended {
             let what = format!("{ended} rounds have ended, and {kept} transcripts were kept");

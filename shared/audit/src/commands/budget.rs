@@ -13,7 +13,7 @@ use program::{Exit, Output};
 use protocol::{Policy, policy::DELTA};
 use report::{Axis, Cell, Column, LineChart, Page, Series, Table, Tone};
 use serde::Serialize;
-use wire::{Checked, NodeId, Plan, RoundRecord, Signed, Transcript};
+use wire::{Checked, NodeId, Plan, RoundRecord, Signed};
 
 use crate::{files, present};
 
@@ -142,10 +142,11 @@ fn of_plan(path: &Path, options: &Options) -> anyhow::Result<Answer> {
 
 /// The plan of a transcript, of a record, or by itself; its signature holds.
 fn read_plan(path: &Path) -> anyhow::Result<Checked<Plan>> {
-    let bytes = files::read(path, Transcript::LIMIT)?;
-    let transcript = || Some(wire::decode::<Transcript>(&bytes, Transcript::LIMIT).ok()?.plan);
-    let record = || Some(wire::decode::<RoundRecord>(&bytes, RoundRecord::LIMIT).ok()?.plan);
-    let plan = || wire::decode::<Signed<Plan>>(&bytes, 2 * 4096).ok();
+    std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = || files::read(path, RoundRecord::LIMIT).ok();
+    let transcript = || Some(files::open_transcript(path).ok()?.rest.plan);
+    let record = || Some(wire::decode::<RoundRecord>(&bytes()?, RoundRecord::LIMIT).ok()?.plan);
+    let plan = || wire::decode::<Signed<Plan>>(&bytes()?, 2 * 4096).ok();
     let signed = plan().or_else(record).or_else(transcript).with_context(|| {
         format!("{} is no signed plan, no round record and no transcript", path.display())
     })?;

@@ -8,7 +8,6 @@ use audit::{History, LedgerFile, Reconciliation, reconcile};
 use program::{Exit, Output, UsageError};
 use protocol::Policy;
 use report::{Column, Page, Table};
-use wire::Transcript;
 
 use crate::{files, present};
 
@@ -52,11 +51,7 @@ pub fn run(options: &Options, output: Output) -> anyhow::Result<Exit> {
     let task = options.task.open(first)?;
     let transcripts = paths
         .iter()
-        .map(|path| {
-            let transcript: Transcript =
-                files::read_message(path, Transcript::LIMIT, "a transcript")?;
-            Ok((name(path), transcript))
-        })
+        .map(|path| Ok((name(path), files::open_transcript(path)?)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let ledgers = options
         .ledgers

@@ -10,7 +10,7 @@ use program::{Exit, Output};
 use protocol::policy::DELTA;
 use report::Page;
 use serde::Serialize;
-use wire::{RoundRecord, Transcript};
+use wire::RoundRecord;
 
 use crate::{files, present};
 
@@ -56,12 +56,7 @@ pub fn run(options: &Options, output: Output) -> anyhow::Result<Exit> {
     let task = options.task.open(&options.record)?;
     let record: RoundRecord =
         files::read_message(&options.record, RoundRecord::LIMIT, "a round record")?;
-    let transcript = match &options.transcript {
-        Some(path) => {
-            Some(files::read_message::<Transcript>(path, Transcript::LIMIT, "a transcript")?)
-        }
-        None => None,
-    };
+    let transcript = options.transcript.as_deref().map(files::open_transcript).transpose()?;
     let (chain, states) = (task.chain.as_ref(), &task.states);
     let history = History { genesis: &task.genesis, chain, states };
     let audit = audit_round(&record, transcript.as_ref(), &history);

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use privacy::{ChargeTerms, Entry, EntryKind, PenaltyReason};
 use protocol::{Policy, roster::RosterView};
-use wire::{
-    Checked, ContentHash, Contribution, LedgerHash, LedgerHead, NodeId, TaskId, Transcript,
-};
+use wire::{ContentHash, LedgerHash, LedgerHead, NodeId, TaskId};
 
-use super::Row;
+use super::{Round, Row};
 use crate::Findings;
 use crate::round::Parts;
 
@@ -35,7 +33,7 @@ struct Paid<'a> {
 struct Seen<'a> {
     parts: &'a Parts,
     roster: Option<&'a RosterView>,
-    contribution: Option<Checked<Contribution>>,
+    contribution: Option<ContentHash>,
     in_closed: bool,
     in_sum: bool,
     at: String,
@@ -84,17 +82,17 @@ impl<'a> Book<'a> {
     /// Compares with every round, in order, and says so where all agrees.
     pub fn compare(
         mut self,
-        rounds: &[(&Transcript, Parts)],
+        rounds: &[Round],
         policy: Option<&Policy>,
         findings: &mut Findings,
     ) -> Vec<Row> {
         let mut own = Findings::default();
         let mut rows = Vec::new();
-        for (transcript, parts) in rounds {
-            let seen = self.look(transcript, parts);
+        for round in rounds {
+            let seen = self.look(round);
             rows.extend(self.compare_one(&seen, policy, &mut own));
         }
-        let known = |round: &u64| rounds.iter().any(|(_, parts)| parts.terms.round().0 == *round);
+        let known = |round: &u64| rounds.iter().any(|known| known.parts.terms.round().0 == *round);
         let unknown = self.charges.keys().filter(|round| !known(round)).count();
         let at = format!("node {}", self.node.short());
         if unknown > 0 {
@@ -113,21 +111,17 @@ impl<'a> Book<'a> {
         rows
     }
 
-    fn look<'p>(&self, transcript: &Transcript, parts: &'p Parts) -> Seen<'p> {
+    fn look<'p>(&self, round: &'p Round) -> Seen<'p> {
+        let Round { parts, sent } = round;
         let roster = parts.roster.as_ref();
         let place = roster.and_then(|roster| roster.place(self.node));
-        let mine = transcript
-            .contributions
-            .iter()
-            .find(|contribution| contribution.claimed_signer() == self.node)
-            .and_then(|contribution| contribution.check(self.node).ok());
         let within = |members: Option<wire::MemberSet>| {
             place.zip(members).is_some_and(|(place, members)| members.contains(place))
         };
         Seen {
             parts,
             roster,
-            contribution: mine,
+            contribution: sent.get(&self.node).copied(),
             in_closed: within(parts.closed.as_ref().map(|closed| closed.members)),
             in_sum: within(parts.survivors.as_ref().map(|survivors| survivors.members)),
             at: format!("node {}, round {}", self.node.short(), parts.terms.round()),
@@ -143,9 +137,9 @@ impl<'a> Book<'a> {
         let round = seen.parts.terms.round().0;
         self.check_head(seen, findings);
         let paid = self.charges.get(&round);
-        match (paid, &seen.contribution) {
+        match (paid, seen.contribution) {
             (Some(paid), contribution) => {
-                check_terms(paid, contribution.as_ref(), seen, findings);
+                check_terms(paid, contribution, seen, findings);
                 check_place(seen, findings);
                 if let Some(Err(refusal)) = policy.map(|policy| policy.judge(&seen.parts.terms)) {
                     let what =
@@ -213,7 +207,7 @@ impl<'a> Book<'a> {
 /// The charge is for this plan, at its cost, for these bytes.
 fn check_terms(
     paid: &Paid<'_>,
-    contribution: Option<&Checked<Contribution>>,
+    contribution: Option<ContentHash>,
     seen: &Seen<'_>,
     findings: &mut Findings,
 ) {
@@ -226,7 +220,7 @@ fn check_terms(
         let what = "the charge's noise, norm or dimension are not those of the plan that it names";
         findings.fault("terms", seen.at.as_str(), what);
     }
-    if contribution.is_some_and(|sent| paid.contribution != sent.hash()) {
+    if contribution.is_some_and(|sent| paid.contribution != sent) {
         let what = "the transcript's contribution is not the one that was paid for";
         findings.fault("contribution", seen.at.as_str(), what);
     }

@@ -8,16 +8,21 @@ use wire::{
     Checked, MemberIndex, MemberSet, SealedShares, SharesClosed, Signable, Signed, Transcript,
 };
 
-use super::Parts;
+use super::{Contributed, Parts};
 use crate::Findings;
 
 /// Checks every message of a transcript but the reveals.
-pub(super) fn check(transcript: &Transcript, parts: &Parts, findings: &mut Findings) {
+pub(super) fn check(
+    transcript: &Transcript,
+    parts: &Parts,
+    contributed: &Contributed,
+    findings: &mut Findings,
+) {
     let Some(roster) = &parts.roster else { return };
     let Some(closed) = &parts.closed else { return };
     check_shares(transcript, roster, closed, findings);
-    check_consistencies(transcript, roster, closed, findings);
-    check_contributions(transcript, parts, roster, closed, findings);
+    check_consistencies(transcript, contributed, roster, closed, findings);
+    check_contributions(contributed, parts, findings);
     check_agreements(transcript, parts, roster, findings);
     note_rejections(transcript, findings);
 }
@@ -114,6 +119,7 @@ fn root(
 
 fn check_consistencies(
     transcript: &Transcript,
+    contributed: &Contributed,
     roster: &RosterView,
     closed: &Checked<SharesClosed>,
     findings: &mut Findings,
@@ -130,37 +136,17 @@ fn check_consistencies(
         let (signed, t) = (signed.len(), roster.threshold());
         let what = format!("{signed} members saw the same roster, R2 and shares; {t} are needed");
         findings.ok("consistency", "transcript", what);
-    } else if !transcript.contributions.is_empty() {
+    } else if !contributed.members.is_empty() {
         let what = "contributions without enough signatures on one R2";
         findings.fault("consistency", "transcript", what);
     }
 }
 
 /// One contribution of each survivor, for this R2, of the plan's shape.
-fn check_contributions(
-    transcript: &Transcript,
-    parts: &Parts,
-    roster: &RosterView,
-    closed: &Checked<SharesClosed>,
-    findings: &mut Findings,
-) {
-    let contributed = by_member("contributions", &transcript.contributions, roster, findings);
-    let grid = &parts.terms.grid;
-    for (place, contribution) in &contributed {
-        let at = format!("member {place}");
-        if contribution.closed != closed.hash() || !closed.members.contains(*place) {
-            findings.fault(
-                "contributions",
-                at,
-                "made for another R2, or by somebody outside of it",
-            );
-        } else if let Err(error) = grid::unpack(&contribution.values, grid.padded(), grid.modulus())
-        {
-            findings.fault("contributions", at, error.to_string());
-        }
-    }
+fn check_contributions(contributed: &Contributed, parts: &Parts, findings: &mut Findings) {
+    findings.append(contributed.findings.clone());
     let Some(survivors) = &parts.survivors else { return };
-    let contributors: MemberSet = contributed.keys().copied().collect();
+    let contributors = contributed.members;
     let missing = survivors.members.minus(contributors);
     let left_out = contributors.minus(survivors.members);
     if !missing.is_empty() {

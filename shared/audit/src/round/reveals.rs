@@ -18,12 +18,13 @@ use crate::Findings;
 pub(super) fn check_sum(
     transcript: &Transcript,
     parts: &Parts,
+    masked: Option<RunningSum>,
     published: &[u8],
     findings: &mut Findings,
 ) {
-    let Some(round) = Unmasking::of(parts) else { return };
+    let Some((round, masked)) = Unmasking::of(parts).zip(masked) else { return };
     let reveals = round.read_reveals(transcript, findings);
-    match round.unmask(transcript, &reveals, findings) {
+    match round.unmask(masked, &reveals, findings) {
         Ok(sum) => compare(&sum, published, parts, findings),
         Err(error) => {
             findings.fault("sum", "transcript", format!("cannot be unmasked again: {error}"));
@@ -112,7 +113,7 @@ impl<'a> Unmasking<'a> {
 
     fn unmask(
         &self,
-        transcript: &Transcript,
+        sum: RunningSum,
         shares: &Shares,
         findings: &mut Findings,
     ) -> Result<Vec<u32>, SecaggError> {
@@ -130,7 +131,6 @@ impl<'a> Unmasking<'a> {
             closed: self.closed.hash(),
             model: self.parts.terms.plan().base,
         };
-        let sum = self.masked_sum(transcript)?;
         let (keys, members) = (self.roster.keys(), self.closed.members);
         Unmask::new(sum, masks, keys, members, seeds, mask_keys)?.run()
     }
@@ -159,19 +159,6 @@ impl<'a> Unmasking<'a> {
         let recovered = recover_mask_key(owner, keys, thresholds, of(shares, owner))?;
         blame(owner, recovered.inconsistent, findings);
         Ok(recovered.secret)
-    }
-
-    fn masked_sum(&self, transcript: &Transcript) -> Result<RunningSum, SecaggError> {
-        let grid = &self.parts.terms.grid;
-        let mut sum = RunningSum::new(grid.padded(), grid.modulus());
-        for signed in &transcript.contributions {
-            let Ok((place, contribution)) = messages::read(signed, self.roster) else { continue };
-            let values = grid::unpack(&contribution.values, grid.padded(), grid.modulus());
-            if let (true, Ok(values)) = (self.survivors.members.contains(place), values) {
-                sum.add(place, &values)?;
-            }
-        }
-        Ok(sum)
     }
 }
 

@@ -1,14 +1,15 @@
 //! The auditor itself: a real round that ships with it holds, and whatever is changed in it is found.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use ed25519_dalek::SigningKey;
 use wire::{
     Checked, Contribution, Genesis, NodeId, Reveal, RevealedShare, ShareKind, Signable, Signed,
-    Transcript,
 };
 
-use crate::{Findings, History, LedgerAudit, Level, RoundAudit};
+use crate::{
+    Contributions, Findings, History, LedgerAudit, Level, Opener, RoundAudit, WholeTranscript,
+};
 
 /// A round of seven nodes, one of which dropped out after dealing, and the ledger of another one; made by
 /// `cargo test -p audit -- --ignored write_the_sample` with keys that everybody knows.
@@ -21,14 +22,15 @@ fn key(node: u8) -> SigningKey {
     SigningKey::from_bytes(&[node + 1; 32])
 }
 
-fn sample() -> Result<(Genesis, Transcript), String> {
+fn sample() -> Result<(Genesis, WholeTranscript), String> {
     let genesis = wire::decode(GENESIS, Genesis::LIMIT).map_err(|error| error.to_string())?;
-    let transcript = wire::decode(TRANSCRIPT, Transcript::LIMIT);
-    Ok((genesis, transcript.map_err(|error| error.to_string())?))
+    let opener: Opener = Box::new(|| Ok(Box::new(TRANSCRIPT)));
+    let transcript = WholeTranscript::open(opener).map_err(|error| error.to_string())?;
+    Ok((genesis, transcript))
 }
 
 /// What audits a transcript: the shipped function, or a broken one.
-type Audit = fn(&Transcript, &History<'_>) -> RoundAudit;
+type Audit = fn(&WholeTranscript, &History<'_>) -> RoundAudit;
 
 /// The sample holds, to the last coordinate of its sum.
 pub(super) fn holds(audit: Audit) -> Result<String, String> {
@@ -44,11 +46,11 @@ pub(super) fn holds(audit: Audit) -> Result<String, String> {
 /// Every way of tampering is found: a changed sum, a changed contribution, a missing reveal, both kinds of share of
 /// one member.
 pub(super) fn tampering(audit: Audit) -> Result<String, String> {
-    type Change = fn(&mut Transcript);
+    type Change = fn(&mut WholeTranscript);
     let ways: [(&str, Change); 4] = [
         ("a changed sum", change_sum),
         ("a changed contribution", change_contribution),
-        ("too few reveals", |transcript| transcript.reveals.truncate(4)),
+        ("too few reveals", |transcript| transcript.rest.reveals.truncate(4)),
         ("both kinds of share of one member", reveal_both),
     ];
     for (what, change) in ways {
@@ -62,26 +64,30 @@ pub(super) fn tampering(audit: Audit) -> Result<String, String> {
     Ok(format!("found in the same round: {ways}"))
 }
 
-fn findings(audit: Audit, genesis: &Genesis, transcript: &Transcript) -> Findings {
+fn findings(audit: Audit, genesis: &Genesis, transcript: &WholeTranscript) -> Findings {
     let states = BTreeMap::new();
     audit(transcript, &History { genesis, chain: None, states: &states }).findings
 }
 
-fn change_sum(transcript: &mut Transcript) {
-    if let Some(record) = &mut transcript.record {
-        record.sum[3] ^= 1;
+fn change_sum(transcript: &mut WholeTranscript) {
+    if let Some(record) = &mut transcript.rest.record {
+        Arc::make_mut(&mut record.sum)[3] ^= 1;
     }
 }
 
-fn change_contribution(transcript: &mut Transcript) {
-    change_signed(&mut transcript.contributions[0], |contribution: &mut Contribution| {
-        contribution.values[3] ^= 1;
-    });
+fn change_contribution(transcript: &mut WholeTranscript) {
+    let mut all = Vec::new();
+    // What cannot be read is found missing.
+    let _ = transcript.contributions.each(|contribution| all.push(contribution.clone()));
+    if let Some(first) = all.first_mut() {
+        change_signed(first, |contribution: &mut Contribution| contribution.values[3] ^= 1);
+    }
+    transcript.contributions = Contributions::These(all);
 }
 
 /// What a coordinator needs to unmask one member: the mask key beside the seed.
-fn reveal_both(transcript: &mut Transcript) {
-    change_signed(&mut transcript.reveals[0], |reveal: &mut Reveal| {
+fn reveal_both(transcript: &mut WholeTranscript) {
+    change_signed(&mut transcript.rest.reveals[0], |reveal: &mut Reveal| {
         let seed = reveal.shares.iter().position(|share| share.kind == ShareKind::Seed);
         let at = seed.unwrap_or(0);
         let member = reveal.shares[at].member;

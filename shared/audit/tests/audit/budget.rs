@@ -48,7 +48,7 @@ fn a_ledger_has_a_line_for_each_adversary() {
 #[test]
 fn a_plan_costs_what_its_nodes_compute() {
     let evidence = play(4, 1, false);
-    let plan = evidence.transcripts[0].plan.check(genesis().coordinator).unwrap();
+    let plan = evidence.transcripts[0].rest.plan.check(genesis().coordinator).unwrap();
     let terms = terms_of_plan(&plan).unwrap();
     assert_eq!(terms, Terms::read(plan, &genesis()).unwrap().charge);
     let one = budget_of_terms(&terms, 1, 1e-6).unwrap();
@@ -81,7 +81,7 @@ fn curves_rise_and_end_where_the_table_does() {
 #[test]
 fn curves_of_a_plan_are_those_of_a_ledger_of_its_rounds() {
     let evidence = play(4, 3, false);
-    let plan = evidence.transcripts[0].plan.check(genesis().coordinator).unwrap();
+    let plan = evidence.transcripts[0].rest.plan.check(genesis().coordinator).unwrap();
     let (node, bytes) = &evidence.ledgers[0];
     let ledger = curves(&audit_ledger(bytes, *node, None).sound, 1e-6);
     let planned = curves_of_terms(&terms_of_plan(&plan).unwrap(), 3, 1e-6);

@@ -8,4 +8,5 @@ mod ledger;
 mod program;
 mod reconcile;
 mod round;
+mod transcript;
 mod world;

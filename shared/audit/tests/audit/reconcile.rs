@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use audit::{Findings, History, LedgerFile, Level, Reconciliation, reconcile};
+use audit::{Findings, History, LedgerFile, Level, Reconciliation, WholeTranscript, reconcile};
 use privacy::{EntryKind, Ledger, SavedState, read_ledger};
 use protocol::{Policy, Preset};
 use version::Chain;
 use wire::{
     AbortReason, Checked, ContentHash, Header, LedgerHash, LedgerHead, MemberIndex, MemberSet,
-    Outcome, PlanHash, Transcript,
+    Outcome, PlanHash,
 };
 
 use crate::world::{Evidence, coordinator_key, node_id, node_key, play, policy};
@@ -36,9 +36,9 @@ fn compare_under(evidence: &Evidence, policy: &Policy) -> Reconciliation {
             node: None,
         })
         .collect();
-    let transcripts: Vec<(String, Transcript)> = (1..)
+    let transcripts: Vec<(String, WholeTranscript)> = (1..)
         .zip(&evidence.transcripts)
-        .map(|(number, transcript)| (format!("transcript {number}"), transcript.clone()))
+        .map(|(number, transcript)| (format!("transcript {number}"), transcript.whole()))
         .collect();
     reconcile(&ledgers, &transcripts, &history, Some(policy))
 }
@@ -123,7 +123,7 @@ fn a_ledger_that_was_rolled_back_is_a_fault() {
 #[test]
 fn a_second_copy_of_a_ledger_is_a_fault() {
     let mut evidence = play(5, 2, false);
-    let transcript = &mut evidence.transcripts[1];
+    let transcript = &mut evidence.transcripts[1].rest;
     let signed = transcript.roster.clone().unwrap();
     let mut roster = signed.check(signed.claimed_signer()).unwrap().into_value();
     let place = roster.members.iter().position(|m| m.claimed_signer() == node_id(0)).unwrap();
@@ -166,7 +166,7 @@ fn another_plan_other_terms_or_another_contribution_are_faults() {
 #[test]
 fn another_r2_than_the_node_was_shown_is_a_fault() {
     let mut evidence = play(6, 1, false);
-    let transcript = &mut evidence.transcripts[0];
+    let transcript = &mut evidence.transcripts[0].rest;
     let signed = transcript.closed.clone().unwrap();
     let mut closed = signed.check(signed.claimed_signer()).unwrap().into_value();
     closed.members = closed.members.minus(MemberSet::from_iter([MemberIndex(2)]));
@@ -186,8 +186,8 @@ fn two_ends_of_one_round_are_a_fork() {
         outcome: Outcome::Aborted { reason: AbortReason::TooFewReveals },
         ..header
     };
-    other.header = Some(Checked::sign(header, &coordinator_key()).signed().clone());
-    other.record = None;
+    other.rest.header = Some(Checked::sign(header, &coordinator_key()).signed().clone());
+    other.rest.record = None;
     evidence.transcripts.push(other);
     let answer = compare(&evidence);
     // Beside each other, and the second beside the chain.

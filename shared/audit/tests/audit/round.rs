@@ -1,15 +1,15 @@
 //! Real rounds hold; every part of their evidence that is tampered with is found.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use audit::{Findings, History, Level, RoundAudit, audit_round, audit_transcript};
 use version::{Chain, State};
 use wire::{
     Agreement, Checked, Consistency, Contribution, Header, Outcome, Reveal, RevealedShare,
-    RoundRecord, SealedShares, ShareKind, StateHash, Survivors, Transcript,
+    RoundRecord, SealedShares, ShareKind, StateHash, Survivors,
 };
 
-use crate::world::{Evidence, coordinator_key, node_id, node_key, play};
+use crate::world::{Evidence, Kept, coordinator_key, node_id, node_key, play};
 
 /// Evidence with what a coordinator's folder adds to it.
 struct Folder {
@@ -33,16 +33,16 @@ impl Folder {
     }
 
     fn audit(&self, round: usize) -> RoundAudit {
-        let transcript = Some(&self.evidence.transcripts[round]);
-        audit_round(&self.evidence.records[round], transcript, &self.history())
+        let transcript = self.evidence.transcripts[round].whole();
+        audit_round(&self.evidence.records[round], Some(&transcript), &self.history())
     }
 
     /// Audits the last round after a change of its record and transcript.
-    fn tampered(&self, change: impl FnOnce(&mut RoundRecord, &mut Transcript)) -> Findings {
+    fn tampered(&self, change: impl FnOnce(&mut RoundRecord, &mut Kept)) -> Findings {
         let mut record = self.evidence.records.last().unwrap().clone();
         let mut transcript = self.evidence.transcripts.last().unwrap().clone();
         change(&mut record, &mut transcript);
-        audit_round(&record, Some(&transcript), &self.history()).findings
+        audit_round(&record, Some(&transcript.whole()), &self.history()).findings
     }
 }
 
@@ -94,15 +94,15 @@ fn what_is_not_at_hand_is_said_not_to_be_looked_at() {
 fn a_sum_that_is_not_the_sum_is_found() {
     let folder = Folder::new(play(5, 1, false));
     let findings = folder.tampered(|record, transcript| {
-        record.sum[17] ^= 4;
-        transcript.record = Some(record.clone());
+        Arc::make_mut(&mut record.sum)[17] ^= 4;
+        transcript.rest.record = Some(record.clone());
     });
     // Neither does the version follow from it, nor does the chain name such a record.
     assert_eq!(faults(&findings), ["header", "sum"], "{findings:#?}");
 
     // A coordinator that signs history anew around its false sum is still found.
     let mut folder = folder;
-    folder.evidence.records[0].sum[17] ^= 4;
+    Arc::make_mut(&mut folder.evidence.records[0].sum)[17] ^= 4;
     let record = folder.evidence.records[0].clone();
     let mut header = read(&folder.evidence.headers[0]);
     let Outcome::Issued { gate, state, .. } = header.outcome else {
@@ -111,8 +111,8 @@ fn a_sum_that_is_not_the_sum_is_found() {
     header.outcome = Outcome::Issued { record: record.hash(), state, gate };
     let header = Checked::sign(header, &coordinator_key()).signed().clone();
     folder.evidence.headers = vec![header.clone()];
-    folder.evidence.transcripts[0].header = Some(header);
-    folder.evidence.transcripts[0].record = Some(record);
+    folder.evidence.transcripts[0].rest.header = Some(header);
+    folder.evidence.transcripts[0].rest.record = Some(record);
     let folder = Folder::new(folder.evidence);
     let audit = folder.audit(0);
     assert_eq!(faults(&audit.findings), ["version", "sum"], "{:#?}", audit.findings);
@@ -140,11 +140,11 @@ fn parts_of_another_round_are_found() {
     assert!(faults(&few).contains(&"agreements"), "{few:#?}");
 
     // The same in the transcript, against an honest record.
-    let transcripts: [fn(&mut Transcript, &Transcript); 4] = [
-        |mine, other| mine.plan = other.plan.clone(),
-        |mine, other| mine.roster = other.roster.clone(),
-        |mine, other| mine.survivors = other.survivors.clone(),
-        |mine, other| mine.agreements = other.agreements.clone(),
+    let transcripts: [fn(&mut Kept, &Kept); 4] = [
+        |mine, other| mine.rest.plan = other.rest.plan.clone(),
+        |mine, other| mine.rest.roster = other.rest.roster.clone(),
+        |mine, other| mine.rest.survivors = other.rest.survivors.clone(),
+        |mine, other| mine.rest.agreements = other.rest.agreements.clone(),
     ];
     for change in transcripts {
         let other = folder.evidence.transcripts[0].clone();
@@ -157,26 +157,26 @@ fn parts_of_another_round_are_found() {
 fn shares_that_were_not_relayed_as_signed_are_found() {
     let folder = Folder::new(play(4, 1, false));
     let findings = folder.tampered(|_, transcript| {
-        let mut sealed: SealedShares = value(&transcript.sealed[1]);
+        let mut sealed: SealedShares = value(&transcript.rest.sealed[1]);
         sealed.shares[0].ciphertext[3] ^= 1;
-        transcript.sealed[1] = resign(sealed, &transcript.sealed[1]);
+        transcript.rest.sealed[1] = resign(sealed, &transcript.rest.sealed[1]);
     });
     assert_eq!(faults(&findings), ["shares"], "{findings:#?}");
-    let missing = folder.tampered(|_, transcript| drop(transcript.sealed.pop()));
+    let missing = folder.tampered(|_, transcript| drop(transcript.rest.sealed.pop()));
     assert_eq!(faults(&missing), ["shares"], "{missing:#?}");
 }
 
 #[test]
 fn views_that_were_split_are_found() {
     let folder = Folder::new(play(4, 2, false));
-    let other = folder.evidence.transcripts[0].consistencies[1].clone();
+    let other = folder.evidence.transcripts[0].rest.consistencies[1].clone();
     let findings = folder.tampered(|_, transcript| {
-        let mut consistency: Consistency = value(&transcript.consistencies[0]);
+        let mut consistency: Consistency = value(&transcript.rest.consistencies[0]);
         consistency.closed = value(&other).closed;
-        transcript.consistencies[0] = resign(consistency, &transcript.consistencies[0]);
+        transcript.rest.consistencies[0] = resign(consistency, &transcript.rest.consistencies[0]);
     });
     assert_eq!(faults(&findings), ["consistency"], "{findings:#?}");
-    let few = folder.tampered(|_, transcript| transcript.consistencies.truncate(2));
+    let few = folder.tampered(|_, transcript| transcript.rest.consistencies.truncate(2));
     assert_eq!(faults(&few), ["consistency"], "{few:#?}");
 }
 
@@ -201,33 +201,37 @@ fn contributions_that_are_missing_doubled_or_changed_are_found() {
 fn a_contribution_that_was_left_out_of_the_sum_is_a_warning() {
     let folder = Folder::new(play(7, 1, true));
     let whole = play(7, 1, false);
-    // What the dropped node would have sent, as if it had come.
-    let findings = folder.tampered(|_, transcript| {
+    // What the dropped node would have sent, as if it had come, and again so many times.
+    let late = |transcript: &mut Kept, times: usize| {
         let contributions = whole.transcripts[0].contributions.iter();
         let dropped =
             contributions.rev().find(|signed| signed.claimed_signer() == node_id(6)).unwrap();
         let mut late: Contribution = value(dropped);
         late.closed = value(&transcript.contributions[0]).closed;
         transcript.contributions.push(resign(late, dropped));
-    });
-    assert_eq!(findings.worst(), Level::Warning, "{findings:#?}");
+        transcript.contributions.extend_from_within(transcript.contributions.len() - times..);
+    };
+    let once = folder.tampered(|_, transcript| late(transcript, 0));
+    assert_eq!(once.worst(), Level::Warning, "{once:#?}");
+    let twice = folder.tampered(|_, transcript| late(transcript, 1));
+    assert_eq!(faults(&twice), ["contributions"], "{twice:#?}");
 }
 
 #[test]
 fn two_kinds_of_share_of_one_member_are_found() {
     let folder = Folder::new(play(7, 1, true));
     let both = folder.tampered(|_, transcript| {
-        let mut reveal: Reveal = value(&transcript.reveals[0]);
+        let mut reveal: Reveal = value(&transcript.rest.reveals[0]);
         let member = reveal.shares[1].member;
         let share = RevealedShare { member, kind: ShareKind::MaskKey, share: [1; 32] };
         reveal.shares.insert(2, share);
-        transcript.reveals[0] = resign(reveal, &transcript.reveals[0]);
+        transcript.rest.reveals[0] = resign(reveal, &transcript.rest.reveals[0]);
     });
     assert!(faults(&both).contains(&"reveals"), "{both:#?}");
     let other = folder.tampered(|_, transcript| {
-        let mut reveal: Reveal = value(&transcript.reveals[0]);
+        let mut reveal: Reveal = value(&transcript.rest.reveals[0]);
         reveal.shares[1].kind = ShareKind::MaskKey;
-        transcript.reveals[0] = resign(reveal, &transcript.reveals[0]);
+        transcript.rest.reveals[0] = resign(reveal, &transcript.rest.reveals[0]);
     });
     assert!(faults(&other).contains(&"reveals"), "{other:#?}");
 }
@@ -236,15 +240,15 @@ fn two_kinds_of_share_of_one_member_are_found() {
 fn a_share_that_does_not_fit_is_named_and_the_sum_is_right_all_the_same() {
     let folder = Folder::new(play(7, 1, true));
     let findings = folder.tampered(|_, transcript| {
-        let mut reveal: Reveal = value(&transcript.reveals[2]);
+        let mut reveal: Reveal = value(&transcript.rest.reveals[2]);
         reveal.shares[4].share[5] ^= 1;
-        transcript.reveals[2] = resign(reveal, &transcript.reveals[2]);
+        transcript.rest.reveals[2] = resign(reveal, &transcript.rest.reveals[2]);
     });
     assert_eq!(findings.worst(), Level::Warning, "{findings:#?}");
     assert!(findings.of("reveals").any(|finding| finding.level == Level::Warning));
     assert_eq!(findings.of("sum").next().map(|finding| finding.level), Some(Level::Ok));
 
-    let few = folder.tampered(|_, transcript| transcript.reveals.truncate(3));
+    let few = folder.tampered(|_, transcript| transcript.rest.reveals.truncate(3));
     assert_eq!(faults(&few), ["sum"], "{few:#?}");
 }
 
@@ -252,12 +256,13 @@ fn a_share_that_does_not_fit_is_named_and_the_sum_is_right_all_the_same() {
 fn agreements_to_another_list_are_found() {
     let folder = Folder::new(play(4, 1, false));
     let findings = folder.tampered(|record, transcript| {
-        let mut survivors: Survivors = value_of(&transcript.survivors.clone().unwrap());
+        let mut survivors: Survivors = value_of(&transcript.rest.survivors.clone().unwrap());
         survivors.members = wire::MemberSet::first(3);
         let other = Checked::sign(survivors, &coordinator_key());
-        let agreement = Agreement { survivors: other.hash(), ..value(&transcript.agreements[0]) };
-        let signed = resign(agreement, &transcript.agreements[0]);
-        transcript.agreements[0] = signed.clone();
+        let agreement =
+            Agreement { survivors: other.hash(), ..value(&transcript.rest.agreements[0]) };
+        let signed = resign(agreement, &transcript.rest.agreements[0]);
+        transcript.rest.agreements[0] = signed.clone();
         record.agreements[0] = signed;
     });
     assert!(faults(&findings).contains(&"agreements"), "{findings:#?}");
@@ -275,8 +280,8 @@ fn every_flipped_bit_of_a_signed_part_is_found() {
         let Ok(record) = wire::decode::<RoundRecord>(&flipped, RoundRecord::LIMIT) else {
             continue;
         };
-        let transcript = &folder.evidence.transcripts[0];
-        let audit = audit_round(&record, Some(transcript), &history);
+        let transcript = folder.evidence.transcripts[0].whole();
+        let audit = audit_round(&record, Some(&transcript), &history);
         assert_eq!(audit.findings.worst(), Level::Fault, "bit {bit}");
     }
 }
@@ -289,14 +294,14 @@ fn a_round_that_was_aborted_is_read_too() {
         outcome: Outcome::Aborted { reason: wire::AbortReason::TooFewReveals },
         ..read(&folder.evidence.headers[0])
     };
-    transcript.header = Some(Checked::sign(header, &coordinator_key()).signed().clone());
-    transcript.record = None;
-    transcript.reveals.truncate(2);
-    let audit = audit_transcript(&transcript, &folder.history());
+    transcript.rest.header = Some(Checked::sign(header, &coordinator_key()).signed().clone());
+    transcript.rest.record = None;
+    transcript.rest.reveals.truncate(2);
+    let audit = audit_transcript(&transcript.whole(), &folder.history());
     assert_eq!(audit.findings.worst(), Level::Note, "{:#?}", audit.findings);
-    transcript.reveals[0] = folder.evidence.transcripts[0].reveals[1].clone();
+    transcript.rest.reveals[0] = folder.evidence.transcripts[0].rest.reveals[1].clone();
     assert_eq!(
-        faults(&audit_transcript(&transcript, &folder.history()).findings),
+        faults(&audit_transcript(&transcript.whole(), &folder.history()).findings),
         ["reveals"],
         "one member revealed twice"
     );
@@ -330,6 +335,6 @@ fn write_the_sample() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/sample");
     let evidence = play(7, 1, true);
     std::fs::write(folder.join("genesis"), wire::encode(&evidence.genesis)).unwrap();
-    std::fs::write(folder.join("transcript"), wire::encode(&evidence.transcripts[0])).unwrap();
+    std::fs::write(folder.join("transcript"), evidence.transcripts[0].file()).unwrap();
     std::fs::write(folder.join("ledger"), &evidence.ledgers[0].1).unwrap();
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
 
+use audit::{Contributions, WholeTranscript};
 use ed25519_dalek::SigningKey;
 use grid::{Modulus, Q32, Q40};
 use privacy::{Budget, Clipped, Ledger, Sampler, SavedState};
@@ -16,9 +17,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use version::{Chain, State};
 use wire::{
-    AdapterKind, AdapterSpec, CohortTerms, Genesis, Header, ModelHash, NodeId, Precision,
-    Projection, Recipe, RoundRecord, ServerOptimizer, ServerRule, Signed, ToCoordinator,
-    TrainingOptimizer, Transcript, Windows,
+    AdapterKind, AdapterSpec, CohortTerms, Contribution, Genesis, Header, ModelHash, NodeId,
+    Precision, Projection, Recipe, RoundRecord, ServerOptimizer, ServerRule, Signed, ToCoordinator,
+    TrainingOptimizer, Transcript, TranscriptPart, Windows,
 };
 
 const DIMENSION: usize = 60;
@@ -29,9 +30,31 @@ pub struct Evidence {
     pub genesis: Genesis,
     pub headers: Vec<Signed<Header>>,
     pub records: Vec<RoundRecord>,
-    pub transcripts: Vec<Transcript>,
+    pub transcripts: Vec<Kept>,
     pub states: Vec<State>,
     pub ledgers: Vec<(NodeId, Vec<u8>)>,
+}
+
+/// A transcript in memory.
+#[derive(Clone)]
+pub struct Kept {
+    pub rest: Transcript,
+    pub contributions: Vec<Signed<Contribution>>,
+}
+
+impl Kept {
+    /// As the audit reads it.
+    pub fn whole(&self) -> WholeTranscript {
+        let contributions = Contributions::These(self.contributions.clone());
+        WholeTranscript { contributions, rest: self.rest.clone() }
+    }
+
+    /// The bytes of its file.
+    pub fn file(&self) -> Vec<u8> {
+        let contributions = self.contributions.iter().cloned().map(TranscriptPart::Contribution);
+        let end = TranscriptPart::End(Box::new(self.rest.clone()));
+        log(contributions.chain([end]).map(|part| wire::encode(&part)))
+    }
 }
 
 pub fn coordinator_key() -> SigningKey {
@@ -71,6 +94,8 @@ struct World {
     /// The nodes', then the coordinator's.
     alarms: Vec<Option<Time>>,
     drops: Option<usize>,
+    /// Of the present round, as the coordinator persists them.
+    contributions: Vec<Signed<Contribution>>,
     rng: ChaCha20Rng,
     evidence: Evidence,
 }
@@ -105,6 +130,7 @@ impl World {
             coordinator,
             alarms: vec![None; count + 1],
             drops,
+            contributions: Vec::new(),
             rng: ChaCha20Rng::seed_from_u64(count as u64),
             evidence,
         }
@@ -215,8 +241,12 @@ impl World {
                 let state = state.map(|bytes| State::decode(&bytes).unwrap());
                 return self.evidence.states.extend(state);
             }
-            Effect::Persist(Record::Finished(transcript)) => {
-                return self.evidence.transcripts.push(*transcript);
+            Effect::Persist(Record::Contribution(contribution)) => {
+                return self.contributions.push(contribution);
+            }
+            Effect::Persist(Record::Finished(rest)) => {
+                let contributions = std::mem::take(&mut self.contributions);
+                return self.evidence.transcripts.push(Kept { rest: *rest, contributions });
             }
             Effect::Wake(at) => {
                 let coordinator = self.nodes.len();
@@ -326,7 +356,7 @@ impl Evidence {
             keep(&format!("records/{}", record.hash()), wire::encode(record));
         }
         for (number, transcript) in (1..).zip(&self.transcripts) {
-            keep(&format!("transcripts/round-{number:06}"), wire::encode(transcript));
+            keep(&format!("transcripts/round-{number:06}"), transcript.file());
         }
         for (node, ledger) in &self.ledgers {
             keep(&format!("ledgers/{}", node.short()), ledger.clone());
@@ -335,7 +365,7 @@ impl Evidence {
 }
 
 /// The bytes of a log with these records, as `store` writes it.
-fn log(records: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+pub fn log(records: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     let mut bytes = b"murlog\0\x01".to_vec();
     for payload in records {
         let mut hasher = blake3::Hasher::new_derive_key("murmuration log record v1");

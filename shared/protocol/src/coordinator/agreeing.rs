@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use secagg::RunningSum;
 use wire::{
     AbortReason, Agreement, Checked, MemberIndex, MemberSet, NodeId, SharesClosed, Signed,
     Survivors, ToCoordinator, ToNode, Transcript,
@@ -22,6 +23,8 @@ pub(super) struct Agreeing {
     roster: RosterView,
     closed: Checked<SharesClosed>,
     survivors: Checked<Survivors>,
+    /// Of the survivors' contributions.
+    sum: RunningSum,
     agreed: BTreeMap<MemberIndex, Signed<Agreement>>,
     opened: Time,
     closes: Time,
@@ -34,6 +37,7 @@ impl Agreeing {
         roster: RosterView,
         closed: Checked<SharesClosed>,
         survivors: Checked<Survivors>,
+        sum: RunningSum,
         context: &mut Context<'_>,
     ) -> Self {
         let question = ToNode::Survivors(survivors.signed().clone());
@@ -43,7 +47,7 @@ impl Agreeing {
         let closes = context.now + terms.plan().windows.survivors_ms;
         context.wake(closes);
         let (opened, agreed) = (context.now, BTreeMap::new());
-        Self { terms, transcript, roster, closed, survivors, agreed, opened, closes }
+        Self { terms, transcript, roster, closed, survivors, sum, agreed, opened, closes }
     }
 
     /// When it must look at the clock again.
@@ -101,7 +105,8 @@ impl Agreeing {
     }
 
     fn close(self, everybody: bool, context: &mut Context<'_>) -> Phase {
-        let Self { terms, mut transcript, roster, closed, survivors, agreed, opened, .. } = self;
+        let Self { terms, mut transcript, roster, closed, survivors, sum, agreed, opened, .. } =
+            self;
         match everybody {
             true => context.pace.complete(pace::Phase::Survivors, opened, context.now),
             false => context.pace.incomplete(pace::Phase::Survivors),
@@ -115,6 +120,6 @@ impl Agreeing {
             return context.abort(terms.round(), transcript, reason, missing);
         }
         let fixed = Fixed { terms, transcript, roster, closed, survivors };
-        Phase::Revealing(Revealing::begin(fixed, context))
+        Phase::Revealing(Revealing::begin(fixed, sum, context))
     }
 }

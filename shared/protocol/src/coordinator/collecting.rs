@@ -1,14 +1,16 @@
-//! Phase 4: contributions, each taken once. U is whose contribution arrived in the window.
-
-use std::collections::BTreeMap;
+//! Phase 4: contributions, each taken once: persisted, added up and let go. U is whose contribution arrived in the
+//! window.
 
 use wire::{
-    AbortReason, Checked, Contribution, MemberIndex, MemberSet, NodeId, SharesClosed, Signed,
-    Survivors, ToCoordinator, ToNode, Transcript,
+    AbortReason, Checked, Contribution, MemberSet, NodeId, SharesClosed, Signed, Survivors,
+    ToCoordinator, ToNode, Transcript,
 };
 
-use super::{Event, Phase, Step, agreeing::Agreeing, context::Context, pace};
-use crate::{rejection::Rejection, roster::RosterView, terms::Terms, time::Time};
+use super::{
+    Effect, Event, Phase, Record, Step, agreeing::Agreeing, context::Context,
+    contributed::Contributed, pace,
+};
+use crate::{roster::RosterView, terms::Terms, time::Time};
 
 /// A round between its consistency and its survivors.
 pub(super) struct Collecting {
@@ -18,7 +20,7 @@ pub(super) struct Collecting {
     closed: Checked<SharesClosed>,
     /// Who could not use what it was dealt, and stays out.
     excused: MemberSet,
-    contributed: BTreeMap<MemberIndex, Signed<Contribution>>,
+    contributed: Contributed,
     opened: Time,
     closes: Time,
 }
@@ -41,7 +43,7 @@ impl Collecting {
         // than this one; half a shares window is left for its way.
         let closes = context.now + windows.contribute_ms + windows.shares_ms / 2;
         context.wake(closes);
-        let (opened, contributed) = (context.now, BTreeMap::new());
+        let (opened, contributed) = (context.now, Contributed::nothing(&terms.grid));
         Self { terms, transcript, roster, closed, excused, contributed, opened, closes }
     }
 
@@ -52,16 +54,16 @@ impl Collecting {
 
     pub fn question_for(&self, node: NodeId) -> Option<ToNode> {
         let place = self.roster.place(node)?;
-        let asked = self.closed.members.contains(place) && !self.contributed.contains_key(&place);
-        asked.then(|| ToNode::Consistencies(self.transcript.consistencies.clone()))
+        let waited_for = self.closed.members.minus(self.contributed.members());
+        waited_for
+            .contains(place)
+            .then(|| ToNode::Consistencies(self.transcript.consistencies.clone()))
     }
 
     pub fn handle(mut self, step: Step, context: &mut Context<'_>) -> Phase {
         match step {
             Step::Message { from, message: ToCoordinator::Contribution(contribution) } => {
-                if let Err(why) = self.take(from, contribution) {
-                    context.reject(from, why, &mut self.transcript);
-                }
+                self.take(from, contribution, context);
                 self.close_if_due(context)
             }
             Step::Wake => self.close_if_due(context),
@@ -70,32 +72,17 @@ impl Collecting {
         }
     }
 
-    fn take(&mut self, from: NodeId, signed: Signed<Contribution>) -> Result<(), Rejection> {
-        let place = self.roster.place(from).ok_or(Rejection::NotAMember)?;
-        if !self.closed.members.contains(place) {
-            return Err(Rejection::NotAMember);
+    /// What is accepted goes to the disk before anything is said about it, and nothing of it stays here but the sum.
+    fn take(&mut self, from: NodeId, signed: Signed<Contribution>, context: &mut Context<'_>) {
+        match self.contributed.take(from, &signed, &self.roster, &self.closed) {
+            Ok(true) => context.effects.push(Effect::Persist(Record::Contribution(signed))),
+            Ok(false) => {}
+            Err(why) => context.reject(from, why, &mut self.transcript),
         }
-        match self.contributed.get(&place) {
-            Some(known) if *known == signed => return Ok(()),
-            Some(_) => return Err(Rejection::Contradiction),
-            None => {}
-        }
-        let contribution = signed.check(from)?;
-        if contribution.task != self.closed.task || contribution.round != self.closed.round {
-            return Err(Rejection::OtherRound);
-        }
-        if contribution.closed != self.closed.hash() {
-            return Err(Rejection::OtherTerms);
-        }
-        let grid = &self.terms.grid;
-        grid::check_packed(&contribution.values, grid.padded(), grid.modulus())
-            .map_err(|_| Rejection::Shape)?;
-        self.contributed.insert(place, signed);
-        Ok(())
     }
 
     fn close_if_due(self, context: &mut Context<'_>) -> Phase {
-        let everybody = self.contributed.len() == self.closed.members.len();
+        let everybody = self.contributed.members() == self.closed.members;
         if everybody || context.now >= self.closes {
             return self.close(everybody, context);
         }
@@ -108,8 +95,7 @@ impl Collecting {
             true => context.pace.complete(pace::Phase::Contribute, opened, context.now),
             false => context.pace.incomplete(pace::Phase::Contribute),
         }
-        let members: MemberSet = contributed.keys().copied().collect();
-        transcript.contributions = contributed.into_values().collect();
+        let members = contributed.members();
         let enough = members.len() >= roster.threshold()
             && terms.survivors_suffice(members.len(), roster.size());
         if !enough {
@@ -129,6 +115,7 @@ impl Collecting {
             survivors: members.len(),
             members: closed.members.len(),
         });
-        Phase::Agreeing(Agreeing::begin(terms, transcript, roster, closed, survivors, context))
+        let sum = contributed.into_sum();
+        Phase::Agreeing(Agreeing::begin(terms, transcript, roster, closed, survivors, sum, context))
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use grid::Q40;
 use version::State;
 use wire::{
-    AbortReason, GateResult, Header, LedgerHead, NodeId, Round, RoundRecord, Signed, StateHash,
-    ToCoordinator, ToNode, Transcript, VersionNumber,
+    AbortReason, Contribution, GateResult, Header, LedgerHead, NodeId, Round, RoundRecord, Signed,
+    StateHash, ToCoordinator, ToNode, Transcript, VersionNumber,
 };
 
 use super::Conduct;
@@ -84,8 +84,12 @@ pub enum Effect {
 /// What must survive a restart.
 #[derive(Clone, Debug)]
 pub enum Record {
-    /// The present round; replaces the one before.
+    /// The present round but for its contributions; replaces the one before. All contributions of the round are
+    /// durable before it.
     Round(Box<Transcript>),
+    /// A contribution that was accepted, to append to those of the present round. It may be lost until the next
+    /// [`Record::Round`]: before that nobody has been told what depends on it.
+    Contribution(Signed<Contribution>),
     /// The highest ledger heads seen; replaces those before.
     Heads(Vec<Signed<LedgerHead>>),
     /// Who has spoilt rounds; replaces what was before.
@@ -99,7 +103,7 @@ pub enum Record {
         /// The new version's state, where there is one.
         state: Option<Vec<u8>>,
     },
-    /// A round's transcript, to keep for the audit; the present round is over.
+    /// A round's transcript, to keep for the audit behind the round's contributions; the present round is over.
     Finished(Box<Transcript>),
 }
 

@@ -67,7 +67,7 @@ impl Unmasking {
             closed: fixed.closed.signed().clone(),
             survivors: fixed.survivors.signed().clone(),
             agreements: fixed.transcript.agreements.clone(),
-            sum,
+            sum: sum.into(),
         };
         context.effects.push(Effect::Judge(Box::new(candidate.clone())));
         Phase::Judging(Judging { fixed, record, candidate })

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use secagg::{MaskContext, Secret32, Share};
+use secagg::{MaskContext, RunningSum, Secret32, Share};
 use wire::{
-    AbortReason, Checked, Contribution, MemberIndex, MemberSet, NodeId, Reveal, RevealedShare,
-    ShareKind, SharesClosed, Signed, Survivors, ToCoordinator, ToNode, Transcript,
+    AbortReason, Checked, MemberIndex, MemberSet, NodeId, Reveal, RevealedShare, ShareKind,
+    SharesClosed, Signed, Survivors, ToCoordinator, ToNode, Transcript,
 };
 
 use super::{Effect, Phase, Record, Step, context::Context, issuing::Unmasking, pace};
@@ -24,6 +24,8 @@ pub(super) struct Fixed {
 /// A round between its agreement and its shares.
 pub(super) struct Revealing {
     fixed: Fixed,
+    /// Of the survivors' contributions.
+    sum: RunningSum,
     revealed: BTreeMap<MemberIndex, (Signed<Reveal>, Vec<RevealedShare>)>,
     opened: Time,
     closes: Time,
@@ -36,25 +38,25 @@ pub(super) struct Revealing {
 const FINDS_BACK_MS: u32 = 60_000;
 
 impl Revealing {
-    pub fn begin(fixed: Fixed, context: &mut Context<'_>) -> Self {
+    pub fn begin(fixed: Fixed, sum: RunningSum, context: &mut Context<'_>) -> Self {
         let record = Record::Round(Box::new(fixed.transcript.clone()));
         context.effects.push(Effect::Persist(record));
-        Self::ask(fixed, 0, context)
+        Self::ask(fixed, sum, 0, context)
     }
 
     /// Asks again after a restart.
-    pub fn resume(fixed: Fixed, context: &mut Context<'_>) -> Self {
-        Self::ask(fixed, FINDS_BACK_MS, context)
+    pub fn resume(fixed: Fixed, sum: RunningSum, context: &mut Context<'_>) -> Self {
+        Self::ask(fixed, sum, FINDS_BACK_MS, context)
     }
 
-    fn ask(fixed: Fixed, patience_ms: u32, context: &mut Context<'_>) -> Self {
+    fn ask(fixed: Fixed, sum: RunningSum, patience_ms: u32, context: &mut Context<'_>) -> Self {
         let question = ToNode::Agreements(fixed.transcript.agreements.clone());
         let nodes: Vec<NodeId> = fixed.survivor_nodes().collect();
         context.send_all(nodes, &question);
         let closes = context.now + fixed.terms.plan().windows.reveal_ms;
         context.wake(closes);
         let (opened, patience) = (context.now, closes + patience_ms);
-        Self { fixed, revealed: BTreeMap::new(), opened, closes, patience }
+        Self { fixed, sum, revealed: BTreeMap::new(), opened, closes, patience }
     }
 
     /// When it must look at the clock again.
@@ -126,13 +128,13 @@ impl Revealing {
     }
 
     fn close(self, everybody: bool, context: &mut Context<'_>) -> Phase {
-        let Self { mut fixed, revealed, opened, .. } = self;
+        let Self { mut fixed, sum, revealed, opened, .. } = self;
         match everybody {
             true => context.pace.complete(pace::Phase::Reveal, opened, context.now),
             false => context.pace.incomplete(pace::Phase::Reveal),
         }
         let shares = revealed.iter().map(|(&place, (_, shares))| (place, shares.as_slice()));
-        let job = fixed.unmask_job(&shares.collect::<Vec<_>>());
+        let job = fixed.unmask_job(sum, &shares.collect::<Vec<_>>());
         let complete = fixed.closed.members.len();
         let revealers = revealed.iter().filter(|(_, (_, shares))| shares.len() == complete);
         let missing = fixed.survivors.members.minus(revealers.map(|(&place, _)| place).collect());
@@ -168,14 +170,16 @@ impl Fixed {
     }
 
     /// The unmasking, once every member of R2 has t shares.
-    fn unmask_job(&self, revealed: &[(MemberIndex, &[RevealedShare])]) -> Option<UnmaskJob> {
+    fn unmask_job(
+        &self,
+        sum: RunningSum,
+        revealed: &[(MemberIndex, &[RevealedShare])],
+    ) -> Option<UnmaskJob> {
         let survivors = self.survivors.members;
         let seeds = self.shares_of(survivors, revealed)?;
         let mask_keys = self.shares_of(self.closed.members.minus(survivors), revealed)?;
         Some(UnmaskJob {
             round: self.terms.round(),
-            modulus: self.terms.grid.modulus(),
-            length: self.terms.grid.padded(),
             masks: MaskContext {
                 plan: self.terms.plan_hash(),
                 closed: self.closed.hash(),
@@ -184,8 +188,7 @@ impl Fixed {
             roster: self.roster.keys(),
             thresholds: self.roster.thresholds(),
             members: self.closed.members,
-            contributions: self.contributions(),
-            survivors,
+            sum,
             seeds,
             mask_keys,
         })
@@ -211,13 +214,5 @@ impl Fixed {
             all.push((owner, shares));
         }
         Some(all)
-    }
-
-    /// The bytes are the transcript's own; they are read by the job, a few at a time.
-    fn contributions(&self) -> Vec<(MemberIndex, Signed<Contribution>)> {
-        let of = |signed: &Signed<Contribution>| {
-            Some((self.roster.place(signed.claimed_signer())?, signed.clone()))
-        };
-        self.transcript.contributions.iter().filter_map(of).collect()
     }
 }

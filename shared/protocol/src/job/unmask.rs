@@ -1,36 +1,28 @@
 //! Unmasks the sum of the survivors from revealed shares, every secret checked against what its
 //! owner announced. An unchecked sum cannot come out.
 
-use grid::Modulus;
 use secagg::{
     EphemeralPublic, KeystreamMasks, MaskContext, Masks, Recovered, RecoveredMaskKey,
     RecoveredSeed, RunningSum, SecaggError, Share, Thresholds, Unmask, recover_mask_key,
     recover_seed,
 };
-use wire::{Contribution, MemberIndex, MemberSet, Round, Signed};
+use wire::{MemberIndex, MemberSet, Round};
 
 /// Unmasks one round's sum.
 pub struct UnmaskJob {
     pub(crate) round: Round,
-    pub(crate) modulus: Modulus,
-    pub(crate) length: usize,
     pub(crate) masks: MaskContext,
     pub(crate) roster: Vec<EphemeralPublic>,
     pub(crate) thresholds: Thresholds,
     /// R2.
     pub(crate) members: MemberSet,
-    /// What arrived, signed, with its sender's place; only that of U counts.
-    pub(crate) contributions: Vec<(MemberIndex, Signed<Contribution>)>,
-    /// U.
-    pub(crate) survivors: MemberSet,
+    /// Of the contributions of U, still masked.
+    pub(crate) sum: RunningSum,
     /// Seed shares of U, by owner.
     pub(crate) seeds: Vec<(MemberIndex, Vec<Share>)>,
     /// Mask-key shares of R2 without U, by owner.
     pub(crate) mask_keys: Vec<(MemberIndex, Vec<Share>)>,
 }
-
-/// Contributions that are read at once: however many there are, no more of them are in memory twice.
-const AT_ONCE: usize = 4;
 
 /// What came out.
 pub struct Unmasked {
@@ -72,32 +64,12 @@ impl UnmaskJob {
     }
 
     fn unmask<M: Masks>(self, findings: &mut Findings) -> Result<Vec<u32>, SecaggError> {
-        let sum = self.sum()?;
         // Both, so that everybody who has spoilt the round is named.
         let (seeds, mask_keys) = (self.recover_seeds(findings), self.recover_mask_keys(findings));
         let (seeds, mask_keys) = (seeds?, mask_keys?);
-        let unmask = Unmask::new(sum, self.masks, self.roster, self.members, seeds, mask_keys)?;
+        let unmask =
+            Unmask::new(self.sum, self.masks, self.roster, self.members, seeds, mask_keys)?;
         M::unmask(unmask)
-    }
-
-    fn sum(&self) -> Result<RunningSum, SecaggError> {
-        let mut sum = RunningSum::new(self.length, self.modulus);
-        let counted: Vec<&(MemberIndex, Signed<Contribution>)> = self
-            .contributions
-            .iter()
-            .filter(|(member, _)| self.survivors.contains(*member))
-            .collect();
-        for few in counted.chunks(AT_ONCE) {
-            let read = |(member, signed): &&(MemberIndex, Signed<Contribution>)| {
-                let contribution = signed.check(signed.claimed_signer()).ok()?;
-                Some((*member, contribution.into_value().values))
-            };
-            let values: Vec<(MemberIndex, Vec<u8>)> = few.iter().filter_map(read).collect();
-            let packed: Vec<(MemberIndex, &[u8])> =
-                values.iter().map(|(member, bytes)| (*member, bytes.as_slice())).collect();
-            sum.add_packed(&packed)?;
-        }
-        Ok(sum)
     }
 
     fn recover_seeds(&self, findings: &mut Findings) -> Result<Vec<RecoveredSeed>, SecaggError> {

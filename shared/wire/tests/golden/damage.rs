@@ -15,7 +15,7 @@ const ROUND_AT: usize = 1 + 32;
 /// Damaged twins that are kept as files, for readers in other languages: (file, good twin, damage, fault).
 type Twin = (&'static str, &'static str, fn(Vec<u8>) -> Vec<u8>, DecodeError);
 
-const TWINS: [Twin; 5] = [
+const TWINS: [Twin; 6] = [
     ("bad_truncated", "plan", |bytes| bytes[..bytes.len() - 1].to_vec(), DecodeError::Malformed),
     (
         "bad_trailing_byte",
@@ -35,6 +35,13 @@ const TWINS: [Twin; 5] = [
         "bad_unknown_variant",
         "header_aborted",
         |bytes| with_byte(bytes, 70, 9),
+        DecodeError::Malformed,
+    ),
+    // The part's tag stands behind the version byte: there are contributions and the end.
+    (
+        "bad_transcript_part",
+        "transcript_contribution",
+        |bytes| with_byte(bytes, 1, 2),
         DecodeError::Malformed,
     ),
 ];

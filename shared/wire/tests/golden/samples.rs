@@ -11,7 +11,7 @@ use wire::{
     RevealedShare, Roster, RosterHash, Round, RoundRecord, RoundResult, SealedShare, SealedShares,
     ServerOptimizer, ServerRule, ShareKind, SharesClosed, SharesRoot, Signable, Signed, StateHash,
     Survivors, SurvivorsHash, TaskId, ToCoordinator, ToNode, TrainingOptimizer, Transcript,
-    VersionNumber, Windows, decode, encode,
+    TranscriptPart, VersionNumber, Windows, decode, encode,
 };
 
 /// A value's bytes, and how its type reads bytes.
@@ -87,7 +87,12 @@ fn of_the_chain() -> Vec<Sample> {
         message("header_rolled_back", &header(Outcome::RolledBack { to: VersionNumber(2), state })),
         plain("round_record", RoundRecord::LIMIT, &record_of_the_round()),
         plain("round_result", Request::LIMIT, &result()),
-        plain("transcript", Transcript::LIMIT, &transcript()),
+        plain(
+            "transcript_contribution",
+            TranscriptPart::LIMIT,
+            &TranscriptPart::Contribution(signed(contribution(), &node_key())),
+        ),
+        plain("transcript_end", TranscriptPart::LIMIT, &TranscriptPart::End(transcript().into())),
     ]
 }
 
@@ -371,7 +376,6 @@ fn transcript() -> Transcript {
         sealed: vec![signed(sealed_shares(), &node)],
         closed: Some(record.closed.clone()),
         consistencies: vec![signed(consistency(), &node)],
-        contributions: vec![signed(contribution(), &node)],
         survivors: Some(record.survivors.clone()),
         agreements: record.agreements.clone(),
         reveals: vec![signed(reveal(), &node)],

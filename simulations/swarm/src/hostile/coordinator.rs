@@ -1,5 +1,7 @@
 //! A coordinator that lies.
 
+use std::sync::Arc;
+
 use rand::RngExt;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use wire::{
@@ -192,6 +194,6 @@ fn doubled(agreements: &[Signed<Agreement>]) -> Vec<Signed<Agreement>> {
 
 fn other_sum(result: &RoundResult) -> Option<RoundResult> {
     let mut record = result.record.clone()?;
-    *record.sum.first_mut()? ^= 1;
+    *Arc::make_mut(&mut record.sum).first_mut()? ^= 1;
     Some(RoundResult { header: result.header.clone(), record: Some(record) })
 }

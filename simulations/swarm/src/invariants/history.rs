@@ -100,7 +100,8 @@ impl History {
     }
 }
 
-/// The coordinator's restart rule: plan, what fixes a sum, and headers are durable before they are said.
+/// The coordinator's restart rule: plan, what fixes a sum with every contribution that is in it, and headers are durable
+/// before they are said.
 pub(super) fn was_durable(message: &ToNode, disk: &CoordinatorDisk) -> Found {
     let round = disk.round.as_ref();
     let durable = match message {
@@ -110,7 +111,7 @@ pub(super) fn was_durable(message: &ToNode, disk: &CoordinatorDisk) -> Found {
                 let survivors = survivors.check(survivors.claimed_signer()).ok()?;
                 Some(survivors.members.len())
             });
-            round.agreements == *agreements && counted == Some(round.contributions.len())
+            round.agreements == *agreements && counted == Some(disk.contributions.durable())
         }),
         ToNode::Result(result) => disk.headers.contains(&result.header),
         _ => true,

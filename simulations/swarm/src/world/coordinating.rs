@@ -1,8 +1,10 @@
 //! The coordinator's program: starting, performing what the machine orders, beginning rounds.
 
+use std::convert::Infallible;
+
 use protocol::{
     Coordinator, Time,
-    coordinator::{CoordinatorStart, Effect, Input, Record},
+    coordinator::{CoordinatorStart, Effect, Input, Record, Unfinished, UnfinishedError},
     job::UnmaskJob,
 };
 use rand::RngExt;
@@ -38,6 +40,14 @@ impl World {
                 return self.invariants.note(self.now, Err((Invariant::Restarts, None, what)));
             }
         }
+        let round = match self.unfinished() {
+            Ok(round) => round,
+            Err(error) => {
+                let what = format!("the coordinator does not start: {error}");
+                return self.invariants.note(self.now, Err((Invariant::Restarts, None, what)));
+            }
+        };
+        let disk = &self.coordinator.disk;
         let state = disk.states.get(&chain.state()).expect("the newest version's state is kept");
         let start = CoordinatorStart {
             key: coordinator_key(),
@@ -45,7 +55,7 @@ impl World {
             state: State::decode(state).expect("a state that was kept decodes"),
             chain,
             base_loss_micro: LOSS_MICRO,
-            round: disk.round.clone(),
+            round,
             heads: disk.heads.clone(),
             conduct: disk.conduct.clone(),
         };
@@ -61,6 +71,17 @@ impl World {
         let life = self.coordinator.life;
         self.later(POLL_MS, Happening::CoordinatorPolls { life });
         self.perform_for_coordinator(effects);
+    }
+
+    /// The round that was going on, with its contributions as they are on the disk.
+    fn unfinished(&self) -> Result<Option<Unfinished>, UnfinishedError<Infallible>> {
+        let disk = &self.coordinator.disk;
+        let Some(transcript) = disk.round.clone() else { return Ok(None) };
+        if disk.finished.iter().any(|known| known.transcript.plan == transcript.plan) {
+            return Ok(None);
+        }
+        let contributions = disk.contributions.whole.iter().cloned().map(Ok);
+        Unfinished::read(transcript, &genesis(), contributions).map(Some)
     }
 
     /// Hands an input to the machine, if it runs, and performs what it orders.
@@ -82,11 +103,11 @@ impl World {
             if self.stops(Side::Coordinator, Moment::Before, name) {
                 return self.crash_coordinator();
             }
-            if let Effect::Persist(record @ (Record::Step { .. } | Record::Finished(_))) = &effect
+            if let Effect::Persist(record) = &effect
                 && TORN.contains(&(Side::Coordinator, name))
                 && self.stops(Side::Coordinator, Moment::During, name)
             {
-                self.coordinator.disk.tear(record);
+                self.coordinator.disk.tear(record, &mut self.rng);
                 return self.crash_coordinator();
             }
             self.perform_one_for_coordinator(effect);
@@ -161,6 +182,7 @@ impl World {
 
     fn crash_coordinator(&mut self) {
         self.line(|| "coordinator is down".to_owned());
+        self.coordinator.disk.crash(&mut self.rng);
         self.coordinator.machine = None;
         self.coordinator.life += 1;
         self.coordinator.alarm = None;

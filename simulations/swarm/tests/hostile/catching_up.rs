@@ -1,6 +1,6 @@
 //! What a node takes on catching up: evidence of every step, and nothing by headers alone (promise 7).
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use swarm::{Behaviour, Invariant, Outcome, Scenario, run_with};
 use wire::{Header, RoundRecord, RoundResult, Signed, StateHash, ToCoordinator, ToNode};
@@ -53,7 +53,7 @@ impl Behaviour for Deafened {
             Answers::WithoutRecords if node == DEAF => return None,
             Answers::WithAnotherSum if node == DEAF && self.lies == 0 => {
                 self.lies += 1;
-                record.sum[0] ^= 1;
+                Arc::make_mut(&mut record.sum)[0] ^= 1;
             }
             _ => {}
         }

@@ -361,7 +361,7 @@ fn more_signatures_than_members_are_not_looked_at() {
 fn a_sum_that_was_changed_is_refused() {
     let outcome = once_to_victim!(Result, |mut result: RoundResult| {
         if let Some(record) = &mut result.record {
-            record.sum[0] ^= 1;
+            std::sync::Arc::make_mut(&mut record.sum)[0] ^= 1;
         }
         vec![ToNode::Result(result)]
     });
@@ -377,7 +377,7 @@ fn a_sum_that_was_changed_is_refused() {
 fn a_version_that_does_not_follow_from_its_sum_is_refused() {
     let outcome = once_to_victim!(Result, |mut result: RoundResult| {
         let record = result.record.as_mut().unwrap();
-        record.sum[0] ^= 1;
+        std::sync::Arc::make_mut(&mut record.sum)[0] ^= 1;
         let hash = record.hash();
         let header = by_coordinator(&result.header, |header| {
             if let Outcome::Issued { record, .. } = &mut header.outcome {

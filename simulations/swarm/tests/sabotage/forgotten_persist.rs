@@ -1,7 +1,7 @@
 //! Programs that leave out one `Persist`, and go on as if it had been durable.
 
 use protocol::node::{Effect, Record};
-use swarm::{Actor, Behaviour, Invariant};
+use swarm::{Actor, Behaviour, Invariant, disk::CoordinatorDisk};
 use wire::ToCoordinator;
 
 /// Does not write charges.
@@ -37,6 +37,28 @@ impl Behaviour for ForgetsPlans {
     }
 }
 
+/// Does not write contributions.
+struct ForgetsContributions;
+
+impl Behaviour for ForgetsContributions {
+    fn coordinator_effects(&mut self, effects: &mut Vec<protocol::coordinator::Effect>) {
+        use protocol::coordinator::{Effect, Record};
+        effects.retain(|effect| !matches!(effect, Effect::Persist(Record::Contribution(_))));
+    }
+}
+
+/// Finds one contribution less than it has written, whenever it starts again where a sum was fixed.
+struct LosesContributions;
+
+impl Behaviour for LosesContributions {
+    fn coordinator_starting(&mut self, disk: &mut CoordinatorDisk) {
+        let fixed = disk.round.as_ref().is_some_and(|round| !round.agreements.is_empty());
+        if fixed && !disk.contributions.whole.is_empty() {
+            disk.contributions.whole.pop();
+        }
+    }
+}
+
 #[test]
 fn a_forgotten_charge_is_found() {
     super::find("forgets charges", Invariant::LedgerHolds, "without a durable charge", || {
@@ -55,5 +77,19 @@ fn forgotten_survivors_are_found() {
 fn a_forgotten_plan_is_found() {
     super::find("forgets plans", Invariant::DurableFirst, "sending Plan", || {
         Box::new(ForgetsPlans)
+    });
+}
+
+#[test]
+fn a_forgotten_contribution_is_found() {
+    super::find("forgets contributions", Invariant::DurableFirst, "sending Agreements", || {
+        Box::new(ForgetsContributions)
+    });
+}
+
+#[test]
+fn a_lost_contribution_is_found_by_the_restart() {
+    super::find("loses contributions", Invariant::Restarts, "contributions are missing", || {
+        Box::new(LosesContributions)
     });
 }
