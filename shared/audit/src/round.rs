@@ -16,7 +16,7 @@ use serde::Serialize;
 use version::{Chain, State};
 use wire::{Genesis, Header, Outcome, RoundRecord, Signed, StateHash, Transcript};
 
-use crate::{Findings, WholeTranscript};
+use crate::{Findings, Level, WholeTranscript};
 pub(crate) use contributions::Contributed;
 pub(crate) use parts::Parts;
 
@@ -81,6 +81,13 @@ fn look_at_record(
 ) -> (RoundAudit, Contributed) {
     let mut findings = Findings::default();
     let parts = Parts::of_record(record, history.genesis, &mut findings);
+    if let Some((parts, whole)) = parts.as_ref().zip(whole)
+        && findings.worst() < Level::Fault
+        && let Some(what) = of_another_round(&whole.rest, parts, history.genesis)
+    {
+        findings.fault("one-round", "transcript", what);
+        return (audit_of(history.genesis, Some(parts), findings), Contributed::default());
+    }
     let transcript = whole.map(|whole| &whole.rest);
     let header = find_header(record, transcript, history, &mut findings);
     let read = |whole: &WholeTranscript| Contributed::read(&whole.contributions, parts.as_ref());
@@ -196,6 +203,19 @@ fn find_header(
 }
 
 /// Whether record and transcript are of one round, byte for byte.
+/// What to say of a transcript that was given with a whole record of another round: nothing of it would fit.
+fn of_another_round(transcript: &Transcript, parts: &Parts, genesis: &Genesis) -> Option<String> {
+    let plan = transcript.plan.check(genesis.coordinator).ok()?;
+    let round = parts.terms.plan().round;
+    (plan.round != round).then(|| {
+        format!(
+            "it is of round {}, the record of round {round}: nothing of it was looked at; give the transcript of \
+             round {round} (transcripts/round-{:06} in the coordinator's folder)",
+            plan.round, round.0
+        )
+    })
+}
+
 fn same_round(record: &RoundRecord, transcript: &Transcript, findings: &mut Findings) {
     let same = [
         ("plan", record.plan == transcript.plan),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use audit::{Findings, History, Level, RoundAudit, audit_round, audit_transcript};
+use audit::{Finding, Findings, History, Level, RoundAudit, audit_round, audit_transcript};
 use version::{Chain, State};
 use wire::{
     Agreement, Checked, Consistency, Contribution, Header, Outcome, Reveal, RevealedShare,
@@ -120,6 +120,19 @@ fn a_sum_that_is_not_the_sum_is_found() {
 
 fn read(header: &wire::Signed<Header>) -> Header {
     header.check(header.claimed_signer()).unwrap().into_value()
+}
+
+/// Whoever mixes files up is told so in one line.
+#[test]
+fn a_whole_transcript_of_another_round_is_one_fault() {
+    let folder = Folder::new(play(5, 2, false));
+    let other = folder.evidence.transcripts[0].whole();
+    let audit = audit_round(&folder.evidence.records[1], Some(&other), &folder.history());
+    let is_fault = |finding: &&Finding| finding.level == Level::Fault;
+    let all: Vec<&Finding> = audit.findings.all().iter().filter(is_fault).collect();
+    assert_eq!((all.len(), all[0].check), (1, "one-round"), "{all:#?}");
+    assert!(all[0].what.contains("of round 1, the record of round 2"), "{}", all[0].what);
+    assert!(all[0].what.contains("transcripts/round-000002"), "{}", all[0].what);
 }
 
 #[test]
