@@ -60,6 +60,7 @@ fn main() {
 fn play(size: Size, path: &Path) {
     let nodes = (0..size.nodes).map(|number| NodeProgram::start(size, number));
     let mut nodes: BTreeMap<NodeId, NodeProgram> = nodes.map(|node| (node.id(), node)).collect();
+    nodes.values_mut().for_each(NodeProgram::train);
     let mut program = Program::start(size, path.with_extension("kept"));
     let mut file = BufWriter::new(File::create(path).unwrap());
     let (sender, arrivals) = channel();
