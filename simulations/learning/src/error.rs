@@ -84,6 +84,15 @@ pub enum Invalid {
     /// No noise, or two ways to say it.
     #[error("[privacy] needs either `noise_multiplier` or `epsilon` for this mechanism")]
     NoiseOrEpsilon,
+    /// Correlated noise where its guarantee does not hold, or nobody could make it.
+    #[error(
+        "privacy.correlation = \"square-root\" needs mechanism = \"central\" (somebody trusted who remembers all noise), \
+         nobody in two rounds (cohort.sampling = {{ separated = {{ rounds = {rounds} }} }}), and no [canaries]"
+    )]
+    Correlation {
+        /// Rounds of the run.
+        rounds: u32,
+    },
     /// A mechanism that bounds updates, without a bound.
     #[error(
         "[privacy] needs `clip` for this mechanism: about the median norm of updates is a good start"

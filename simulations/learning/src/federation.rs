@@ -6,6 +6,7 @@
 
 pub(crate) mod canaries;
 mod checkpoint;
+pub(crate) mod correlation;
 pub(crate) mod mechanism;
 mod personal;
 pub(crate) mod sampling;

@@ -334,6 +334,9 @@ pub struct PrivacyTerms {
     pub clip: Option<f64>,
     /// z: the noise of the sum in multiples of the clip.
     pub noise_multiplier: Option<f64>,
+    /// How the noise of a round hangs together with that of the rounds before (`central`).
+    #[serde(default)]
+    pub correlation: Correlation,
     /// Instead of `noise_multiplier`: the ε that a node with the most participations spends at `delta`.
     pub epsilon: Option<f64>,
     /// δ.
@@ -357,6 +360,18 @@ pub enum MechanismName {
     Central,
     /// As shipped: clip, rotate, round, exact discrete Gaussian of every node, sum modulo 2^b.
     Distributed,
+}
+
+/// How noise hangs together over rounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Correlation {
+    /// Every round's is its own, as shipped.
+    #[default]
+    Independent,
+    /// Most of it cancels out in the sum of rounds: the matrix mechanism with the square root of the prefix sums
+    /// (Denisov et al. 2022; Fichtenberger et al. 2023). Everybody takes part in one round at most.
+    SquareRoot,
 }
 
 /// `[attack]`

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::scenario::{
-    AttackName, AttackTerms, CohortTerms, DataTerms, MadeTerms, MechanismName, PersonalTerms,
-    Sampling,
+    AttackName, AttackTerms, CohortTerms, Correlation, DataTerms, MadeTerms, MechanismName,
+    PersonalTerms, Sampling,
 };
 
 const MACHINE: Machine = Machine { threads: 2, free_bytes: Some(4 << 30) };
@@ -206,6 +206,45 @@ fn epsilon_is_that_of_the_node_that_took_part_most() {
     pausing.cohort.sampling = Sampling::Separated { rounds: 3 };
     let figures = run(pausing.clone()).1;
     assert_eq!((figures.participations, pausing.participations()), (vec![1; 9], 1));
+}
+
+#[test]
+fn correlated_noise_costs_the_same_and_goes_on_after_a_pause() {
+    let mut scenario = private(MechanismName::Central, 2.0);
+    scenario.cohort.nodes = 3;
+    scenario.cohort.sampling = Sampling::Separated { rounds: 3 };
+    let independent = run(scenario.clone()).1;
+    scenario.privacy.correlation = Correlation::SquareRoot;
+    let mut checkpoints = Vec::new();
+    let mut keep = |_: &RoundFigures, done: &Checkpoint| {
+        checkpoints.push(done.clone());
+        Ok(())
+    };
+    let whole = ready(scenario.clone()).run(None, &mut keep).unwrap();
+    assert_eq!(whole.epsilon, independent.epsilon);
+    assert!(whole.parameters != independent.parameters);
+    let resumed = ready(scenario).run(Some(checkpoints[2].clone()), &mut |_, _| Ok(())).unwrap();
+    assert!(resumed.parameters == whole.parameters);
+}
+
+#[test]
+fn correlated_noise_is_refused_where_it_would_promise_too_much() {
+    let changed = |change: &dyn Fn(&mut Scenario)| {
+        let mut scenario = private(MechanismName::Central, 2.0);
+        scenario.cohort.nodes = 3;
+        scenario.cohort.sampling = Sampling::Separated { rounds: 3 };
+        scenario.privacy.correlation = Correlation::SquareRoot;
+        change(&mut scenario);
+        scenario
+    };
+    ready(changed(&|_| {}));
+    let refused = |change: &dyn Fn(&mut Scenario)| refusal(changed(change)).to_string();
+    let twice = refused(&|scenario| scenario.cohort.sampling = Sampling::Separated { rounds: 2 });
+    assert!(twice.contains("separated = { rounds = 3 }"), "{twice}");
+    for mechanism in [MechanismName::Distributed, MechanismName::None] {
+        let other = refused(&|scenario| scenario.privacy.mechanism = mechanism);
+        assert!(other.contains("mechanism = \"central\""), "{other}");
+    }
 }
 
 #[test]

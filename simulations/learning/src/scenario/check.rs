@@ -4,7 +4,8 @@ use grid::{Q32, Q40};
 use model::{Config, GroupRecipe, Optimizer, TrainingRecipe, bytes_a_node};
 use wire::{ServerOptimizer, ServerRule};
 
-use super::{LocalTerms, MechanismName, OptimizerName, RuleName, Sampling, Scenario};
+use super::{Correlation, LocalTerms, MechanismName, OptimizerName, RuleName, Sampling, Scenario};
+use crate::federation::correlation::Correlated;
 use crate::federation::mechanism::Mechanism;
 use crate::federation::sum::SumTerms;
 use crate::{Invalid, LearningError};
@@ -192,6 +193,7 @@ impl Scenario {
         server: ServerOptimizer,
     ) -> Result<(Mechanism, Q40), LearningError> {
         let terms = &self.privacy;
+        self.correlated()?;
         if terms.mechanism == MechanismName::None {
             return Ok((Mechanism::None { clip: terms.clip }, Q40::MAXIMUM));
         }
@@ -201,7 +203,8 @@ impl Scenario {
             return Ok((Mechanism::None { clip: Some(clip) }, Q40::MAXIMUM));
         }
         if terms.mechanism == MechanismName::Central {
-            let mechanism = Mechanism::Central { clip, noise_multiplier };
+            let correlated = self.correlated()?;
+            let mechanism = Mechanism::Central { clip, noise_multiplier, correlated };
             return Ok((mechanism, mechanism.rho_of_one()));
         }
         let sum = SumTerms {
@@ -220,6 +223,19 @@ impl Scenario {
         }
         let mechanism = Mechanism::Distributed(sum);
         Ok((mechanism, mechanism.rho_of_one()))
+    }
+
+    /// The correlation of noise that is asked for, if it can be had: its sensitivity is known for who takes part once,
+    /// and a canary is looked for in the noise of single rounds.
+    fn correlated(&self) -> Result<Option<Correlated>, Invalid> {
+        if self.privacy.correlation == Correlation::Independent {
+            return Ok(None);
+        }
+        let possible = self.privacy.mechanism == MechanismName::Central
+            && self.participations() == 1
+            && self.canaries.is_none();
+        let run = Correlated { seed: self.seed, rounds: self.rounds };
+        possible.then_some(Some(run)).ok_or(Invalid::Correlation { rounds: self.rounds })
     }
 
     /// Most contributions in one sum: six standard deviations above the mean of `poisson`.
