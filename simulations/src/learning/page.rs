@@ -3,7 +3,10 @@
 use learning::Scenario;
 use report::{Axis, Cell, Column, Fact, LineChart, Page, Series, Table, Tone};
 
-use super::lines::{PersonalLosses, RoundLine};
+use super::{
+    lines::{PersonalLosses, RoundLine},
+    told,
+};
 
 /// A run to be shown.
 pub struct Run {
@@ -79,7 +82,7 @@ pub fn page(runs: &[Run]) -> Page {
         .text(
             "ε of the node that took part most, its contributions replaced by zeros, without amplification by \
              sampling. The first line holds against whoever sees every global version while the honest part of the \
-             cohort adds its noise; the second against a coordinator that sees each node's contribution by itself.",
+             cohort, or with central noise somebody trusted, adds the noise; the second against a coordinator that sees each node's contribution by itself.",
         )
         .line_chart(chart(runs, "ε: all versions seen", "ε", |line| line.epsilon))
         .line_chart(chart(runs, "ε: each contribution seen", "ε", |line| line.epsilon_alone))
@@ -316,7 +319,7 @@ fn privacy(runs: &[Run]) -> Table {
         let Some(end) = run.lines.last() else { continue };
         table.push([
             Cell::from(run.name.clone()),
-            Cell::from(format!("{:?}", run.scenario.privacy.mechanism).to_lowercase()),
+            Cell::from(told::mechanism(&run.scenario)),
             Cell::from(end.participations[2].to_string()),
             epsilon(end.epsilon),
             epsilon(end.epsilon_alone),

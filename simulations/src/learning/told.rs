@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use learning::scenario::SplitName;
+use learning::scenario::{Correlation, MechanismName, SplitName};
 use learning::{Figures, RoundFigures, Scenario, peak_memory};
 use program::human;
 
@@ -99,7 +99,48 @@ fn epsilon(scenario: &Scenario, figures: &Figures) -> String {
     };
     format!(
         "{:.2} at δ = {:e}, for a {unit} that took part {} times, its contributions replaced by zeros; against who sees \
-         every global version, the honest part ({}) adding its noise, without amplification by sampling",
-        figures.epsilon, scenario.privacy.delta, participations, scenario.privacy.honest
+         every global version, {}, without amplification by sampling",
+        figures.epsilon,
+        scenario.privacy.delta,
+        participations,
+        adding_noise(scenario)
     )
+}
+
+fn adding_noise(scenario: &Scenario) -> String {
+    let terms = &scenario.privacy;
+    match terms.mechanism {
+        MechanismName::Central => {
+            format!("somebody trusted adding the noise ({}; not what ships)", mechanism(scenario))
+        }
+        _ => format!("the honest part ({}) adding its noise", terms.honest),
+    }
+}
+
+/// In a word or two.
+pub(super) fn mechanism(scenario: &Scenario) -> &'static str {
+    match (scenario.privacy.mechanism, scenario.privacy.correlation) {
+        (MechanismName::None, _) => "none",
+        (MechanismName::Distributed, _) => "distributed",
+        (MechanismName::Central, Correlation::Independent) => "central",
+        (MechanismName::Central, Correlation::SquareRoot) => "central, correlated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_of_somebody_trusted_is_never_told_as_what_ships() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/scenarios/benchmark.toml");
+        let mut scenario: Scenario =
+            toml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        scenario.privacy.mechanism = MechanismName::Distributed;
+        assert!(adding_noise(&scenario).contains("the honest part (1) adding its noise"));
+        scenario.privacy.mechanism = MechanismName::Central;
+        assert!(adding_noise(&scenario).contains("trusted adding the noise (central; not what"));
+        scenario.privacy.correlation = Correlation::SquareRoot;
+        assert!(adding_noise(&scenario).contains("(central, correlated; not what ships)"));
+    }
 }
