@@ -44,7 +44,8 @@ pub fn page(runs: &[Run]) -> Page {
         _ => "What simulated swarms learned".to_owned(),
     };
     let mut page = Page::new(title).lead(
-        "Virtual nodes on one machine, trained with the model, the mechanism and the server rules that ship. \
+        "Virtual nodes on one machine, trained with the model and the server rules that ship, and the mechanism that \
+         the table under Privacy names (“distributed” ships). \
          Figures over many people's conversations: a simulation, not something that a swarm would publish.",
     );
     if let [one] = runs {
