@@ -6,20 +6,19 @@
 //!
 //! `n` positions: rows one after the other, each of `t`.
 
-mod attention;
 mod pointwise;
 mod projection;
 
 use tch::{Kind, Tensor};
 
 use crate::ModelError;
+use crate::attention::{Attended, Heads};
 use crate::config::Projection;
 use crate::device::Precision;
 use crate::gradient::Part;
 use crate::loss::loss_and_gradient;
 use crate::stop::StopToken;
 use crate::transformer::{BlockAdapter, LowRank, Transformer};
-use attention::{Attended, Heads};
 use pointwise::{Gated, Normed};
 use projection::Site;
 

@@ -10,7 +10,6 @@
 //! What comes out equals [`LanguageModel::train`] of each node by itself but for the order of additions (a test).
 //! For simulations; a device trains itself alone.
 
-mod attention;
 mod cost;
 mod elementwise;
 mod layout;

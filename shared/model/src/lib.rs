@@ -8,6 +8,7 @@
 
 mod adapter;
 mod adapter_files;
+mod attention;
 mod byte_level;
 mod byte_pairs;
 mod config;

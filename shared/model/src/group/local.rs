@@ -2,13 +2,13 @@
 
 use tch::{Kind, Tensor};
 
-use super::attention::Heads;
 use super::layout::Layout;
 use super::pass::Pass;
 use super::processor::{Processor, Texts};
 use super::site::Flat;
 use super::{GroupRecipe, Member, Outcome};
 use crate::ModelError;
+use crate::attention::Heads;
 use crate::gradient::Part;
 use crate::loss::floats;
 use crate::optimizer::Training;
@@ -80,8 +80,7 @@ impl<'a> Group<'a> {
         let mut gradients = match processor {
             Some(processor) => Gradients::Slices(processor),
             None => {
-                let rotation = self.model.rotation(0, training.sequence_length as i64);
-                let heads = Heads::new(&self.model.config, training.sequence_length, rotation);
+                let heads = Heads::new(self.model, training.sequence_length as i64);
                 let (model, layout, precision) = (self.model, self.layout, training.precision);
                 Gradients::Tensors(Pass { model, layout, heads, precision, stop })
             }

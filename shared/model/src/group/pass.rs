@@ -5,11 +5,11 @@
 
 use tch::Tensor;
 
-use super::attention::{Attended, Heads};
 use super::elementwise::{Gated, Normed};
 use super::layout::Layout;
 use super::site::{Below, Flat, Site};
 use crate::ModelError;
+use crate::attention::{Attended, Heads};
 use crate::config::Projection;
 use crate::device::Precision;
 use crate::gradient::Part;
@@ -93,7 +93,7 @@ impl Pass<'_> {
         let mut at_mixed = None;
         let output = site(Projection::Output);
         output.backward(flat, &kept.mixed, gradient, Below::Wanted(&mut at_mixed));
-        let at_heads = self.heads.backward(&kept.attended, &at_mixed.expect("wanted"));
+        let at_heads = self.heads.backward(kept.attended, &at_mixed.expect("wanted"));
         let (mut at_normed, normed) = (None, &kept.input_normed.output);
         let projections = [Projection::Query, Projection::Key, Projection::Value];
         for (projection, at_head) in projections.into_iter().zip(&at_heads) {

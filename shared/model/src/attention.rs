@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 use crate::transformer::{Rotation, Transformer};
 
 /// What attention keeps for the way back: [s, heads, t, width] each, after rotation, keys and values not repeated.
-pub(super) struct Attended {
+pub(crate) struct Attended {
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -26,7 +26,7 @@ enum Weighing {
 }
 
 /// The shapes that turn rows of a projection into heads. `t` positions a row.
-pub(super) struct Heads {
+pub(crate) struct Heads {
     positions: i64,
     heads: i64,
     key_heads: i64,
@@ -37,7 +37,7 @@ pub(super) struct Heads {
 }
 
 impl Heads {
-    pub(super) fn new(model: &Transformer, positions: i64) -> Heads {
+    pub(crate) fn new(model: &Transformer, positions: i64) -> Heads {
         let rotation = model.rotation(0, positions);
         Heads {
             positions,
@@ -51,7 +51,7 @@ impl Heads {
     }
 
     /// q [n, heads · width], k and v [n, key heads · width] → mixed values [n, heads · width].
-    pub(super) fn forward(
+    pub(crate) fn forward(
         &self,
         query: &Tensor,
         key: &Tensor,
@@ -68,12 +68,12 @@ impl Heads {
     }
 
     /// What [`Heads::forward`] found: [n, heads · width].
-    pub(super) fn mixed(&self, kept: &Attended) -> Tensor {
+    pub(crate) fn mixed(&self, kept: &Attended) -> Tensor {
         self.joined(&kept.mixed)
     }
 
     /// Gradients at q, k and v, shaped as in [`Heads::forward`], from the gradient at the mixed values.
-    pub(super) fn backward(&self, kept: Attended, gradient: &Tensor) -> [Tensor; 3] {
+    pub(crate) fn backward(&self, kept: Attended, gradient: &Tensor) -> [Tensor; 3] {
         let gradient = self.split(gradient).transpose(1, 2);
         let [query, key, value] = match &kept.weighing {
             Weighing::Blockwise(sums) => self.back_blockwise(&kept, sums, &gradient),
