@@ -1,4 +1,4 @@
-//! The arrows of design.md section 3, held against what cargo knows and what the sources say.
+//! The table of crates in ARCHITECTURE.md, held against what cargo knows and what the sources say.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,37 +7,6 @@ use std::{
 };
 
 use cargo_metadata::{Metadata, MetadataCommand, Package};
-
-/// What each crate may name of ours, as in the table of design.md section 3. `tests` may name everything.
-const TABLE: [(&str, &str); 20] = [
-    ("wire", ""),
-    ("grid", ""),
-    ("chatlogs", ""),
-    ("report", ""),
-    ("program", ""),
-    ("model", ""),
-    ("secagg", "wire grid"),
-    ("network", "wire"),
-    ("privacy", "wire grid"),
-    ("version", "wire grid"),
-    ("store", "wire version"),
-    ("protocol", "wire grid secagg privacy version"),
-    ("estimate", "privacy report program"),
-    ("audit", "wire grid protocol secagg privacy version report program"),
-    ("device", "wire grid privacy version protocol chatlogs report program network store"),
-    ("node", NODE),
-    ("coordinator", SHARED),
-    ("swarm", "wire grid protocol secagg privacy version"),
-    ("learning", "wire grid chatlogs model privacy version audit"),
-    ("murmur-simulate", "swarm learning estimate wire report program"),
-];
-
-/// All of shared but audit.
-const SHARED: &str = "wire protocol version grid secagg privacy model chatlogs report program network store estimate";
-
-/// The same, and `device`, which lies under it.
-const NODE: &str =
-    "wire protocol version grid secagg privacy model chatlogs report program network store device";
 
 /// Libraries that one crate alone may name: whoever needs them goes through that crate.
 const OWNED: [(&str, &str); 4] =
@@ -59,6 +28,23 @@ fn metadata() -> Metadata {
         .unwrap()
 }
 
+/// What each crate may name of ours: the table under *Boundaries* in ARCHITECTURE.md. A row may stand for several crates.
+fn table() -> BTreeMap<String, BTreeSet<String>> {
+    let text = fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("| crate | may name |")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    let words = |cell: &str| -> BTreeSet<String> {
+        let named = cell.split(',').map(|name| name.trim().to_owned());
+        named.filter(|name| name != "no crate of ours").collect()
+    };
+    let cells = rows.map(|row| row.trim_matches('|').split_once('|').expect("two columns"));
+    let table: BTreeMap<_, _> = cells
+        .flat_map(|(crates, named)| words(crates).into_iter().map(move |name| (name, words(named))))
+        .collect();
+    assert!(table.len() > 15, "the table under Boundaries was not found: {table:?}");
+    table
+}
+
 /// What a package names of ours, in normal, build and development dependencies.
 fn ours<'a>(package: &'a Package, packages: &BTreeSet<String>) -> BTreeSet<&'a str> {
     let named = package.dependencies.iter().map(|dependency| dependency.name.as_str());
@@ -71,12 +57,12 @@ fn names(metadata: &Metadata) -> BTreeSet<String> {
 
 #[test]
 fn every_crate_names_only_what_the_table_allows() {
-    let (metadata, table) = (metadata(), BTreeMap::from(TABLE));
+    let (metadata, table) = (metadata(), table());
     let packages = names(&metadata);
     for package in metadata.packages.iter().filter(|package| package.name.as_str() != "tests") {
         let row = table.get(package.name.as_str());
         let row = row.unwrap_or_else(|| panic!("{} is not in the table of crates", package.name));
-        let allowed: BTreeSet<&str> = row.split_whitespace().collect();
+        let allowed: BTreeSet<&str> = row.iter().map(String::as_str).collect();
         // A crate's own examples may be listed as depending on itself.
         let named: BTreeSet<&str> = ours(package, &packages)
             .into_iter()
@@ -90,8 +76,9 @@ fn every_crate_names_only_what_the_table_allows() {
 #[test]
 fn every_row_of_the_table_is_a_crate() {
     let packages = names(&metadata());
-    for (name, _) in TABLE {
-        assert!(packages.contains(name), "{name} is in the table, but not in the workspace");
+    for (name, named) in table() {
+        let unknown = named.iter().chain([&name]).find(|name| !packages.contains(*name));
+        assert_eq!(unknown, None, "in the table, but not in the workspace");
     }
 }
 
@@ -165,7 +152,7 @@ fn no_source_file_is_too_long() {
 const CONTRIBUTORS: [&str; 4] =
     ["shared/protocol/src/job/contribute.rs", "shared/wire/", "shared/network/tests/", "tests/"];
 
-/// Release and masks meet in one file: nothing else can make a contribution (design.md section 3).
+/// Release and masks meet in one file: nothing else can make a contribution (ARCHITECTURE.md, *The privacy path*).
 #[test]
 fn a_contribution_is_made_in_one_place() {
     let mut made = 0;

@@ -11,7 +11,8 @@
 //! prints message text through `Debug`, and no error or report quotes it; people's names appear
 //! only where the owner is asked which of them is theirs.
 //!
-//! **Who uses it.** `murmur-node` (import, scrub) and `simulations/learning` (data sets).
+//! **Who uses it.** `murmur-node` (import, scrub), `murmur-coordinator` (the gate's conversations) and `simulations/learning`
+//! (data sets).
 //!
 //! ```no_run
 //! use chatlogs::{import, ImportError, ImportOptions, Scrubber};

@@ -81,7 +81,7 @@ mod tests {
     use crate::squared_norm_bound;
     use proptest::prelude::*;
 
-    /// privacy.md 2.4, worked example: n = 100, d' = 2^20, clip 1, σ of a node 0.5.
+    /// A worked example: n = 100, d' = 2^20, clip 1, σ of a node 0.5.
     #[test]
     fn worked_example() {
         let one = Q32::from_f64_up(1.0).unwrap();

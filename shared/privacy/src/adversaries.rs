@@ -181,7 +181,7 @@ mod tests {
 
     const TASK: TaskId = TaskId([1; 32]);
 
-    /// z = 2.065/√10 per round for 80 honest shares of 100: privacy.md 5.1 in one round of ten times the cost.
+    /// z = 2.065/√10 per round for 80 honest shares of 100 in one round of ten times the cost.
     fn terms(honest: u32) -> ChargeTerms {
         ChargeTerms {
             task: TASK,

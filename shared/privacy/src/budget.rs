@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn epsilon_eight_buys_ten_rounds_at_its_noise_multiplier() {
-        // privacy.md 4.4: z = √(10/(2·1.052358)) = 2.180.
+        // z = √(10/(2·1.052358)) = 2.180.
         let rho = Budget::limited(8.0, 1e-6).unwrap().rho().unwrap().to_f64();
         assert!(((10.0 / (2.0 * rho)).sqrt() - 2.180).abs() < 5e-4);
         assert!(Budget::limited(-1.0, 1e-6).is_err());

@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    /// privacy.md 2.1 (CKS20 by 40-digit arithmetic), δ = 1e-6 and 1e-5.
+    /// CKS20 by 40-digit arithmetic, δ = 1e-6 and 1e-5.
     #[test]
     fn rho_for_a_target_equals_the_reference() {
         let wanted = [

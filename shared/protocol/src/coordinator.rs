@@ -8,7 +8,7 @@
 //!
 //! Every phase may end in a signed abort instead. What the coordinator is trusted with is small:
 //! it cannot read a contribution, and nodes recompute every step. It persists what it must not
-//! contradict after a restart before it says it (design.md section 4, Restart rule).
+//! contradict after a restart before it says it (ARCHITECTURE.md, *A round*: restart rule).
 
 mod agreeing;
 mod collecting;

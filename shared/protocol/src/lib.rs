@@ -1,7 +1,7 @@
 //! How a round goes: the rules of both sides as pure state machines.
 //!
 //! [`Node`] and [`Coordinator`] take plain inputs and the time, and answer with plain effects, in
-//! order: same inputs, times and seed, same effects. They never open a socket or a file, read no
+//! order: same inputs, times and outputs of jobs, same effects. They never open a socket or a file, read no
 //! clock, start no thread and draw no randomness; what is costly or random is a job among the
 //! effects that the caller runs, and whose output it hands back. The programs perform the effects
 //! on real networks and disks, the simulator in a made world.

@@ -65,7 +65,7 @@ pub struct Policy {
     pub window_ms_max: u32,
 }
 
-/// δ of every preset (design.md section 7).
+/// δ of every preset.
 pub const DELTA: f64 = 1e-6;
 
 /// What a ledger, a chain and the node's memory say of the past, at the time of a plan.

@@ -7,11 +7,11 @@ use secagg::{SecaggError, Thresholds, thresholds};
 use thiserror::Error;
 use wire::{Checked, Genesis, MAX_MEMBERS, Plan, PlanHash, Round};
 
-/// The smallest roster (design.md section 4, Thresholds).
+/// The smallest roster (ARCHITECTURE.md, *A round*: thresholds).
 pub const ROSTER_MIN: usize = 4;
 
 /// The smallest σ of a node, in grid units: below it the sum of discrete Gaussians is no longer
-/// close to one (privacy.md 2.4).
+/// close to one (Kairouz, Liu & Steinke 2021, arXiv:2102.06387, theorem 1).
 pub const SIGMA_MIN: u64 = 2;
 
 /// Why a plan makes no round, whatever the policy.

@@ -131,7 +131,7 @@ mod tests {
         assert!(thresholds(10, ratio(0, 1), ratio(u64::MAX, 1)).is_err());
     }
 
-    /// privacy.md section 3.4.
+    /// t = ⌊2n/3⌋ + 1 by hand.
     #[test]
     fn known_thresholds() {
         for (members, threshold) in [(4, 3), (8, 6), (16, 11), (32, 22), (64, 43)] {

@@ -1,4 +1,4 @@
-//! The gate: a candidate is issued only if it is not worse than the best version so far.
+//! The gate: a candidate is issued only if it is not worse than the best version so far by more than a tolerance.
 
 use wire::GateResult;
 
@@ -7,7 +7,7 @@ use wire::GateResult;
 /// Losses are those of public held-out conversations, in millionths of a nat per token; the
 /// tolerance is in units of 2⁻³² (2 % is 85,899,346). The limit rounds up to a whole millionth and
 /// saturates at `u64::MAX`. It is compared with the *best* version, not with the last one, so that many
-/// small steps cannot wander off (design.md section 4, Gate).
+/// small steps cannot wander off.
 pub fn gate(best_loss_micro: u64, tolerance_q32: u64, candidate_loss_micro: u64) -> GateResult {
     let margin = (u128::from(best_loss_micro) * u128::from(tolerance_q32)).div_ceil(1 << 32);
     let limit = u128::from(best_loss_micro) + margin;

@@ -1,7 +1,7 @@
 //! One value, one byte string: a version byte, then postcard, and nothing else is accepted.
 //!
 //! postcard alone reads over-long varints and ignores trailing bytes, so two byte strings could
-//! mean one value and split the views of two readers (references/privacy.md 3.6, item 17).
+//! mean one value and split the views of two readers.
 //! [`decode`] therefore encodes what it read again and refuses bytes that differ.
 
 use std::{iter::repeat_n, sync::Arc};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The largest roster: above it the complete graph of neighbours is too dear, and the sparse
-/// graph has not been built yet (design.md section 4, Thresholds).
+/// graph has not been built yet (ARCHITECTURE.md, *A round*).
 pub const MAX_MEMBERS: usize = 64;
 
 /// A place in the roster, which is sorted by node id.

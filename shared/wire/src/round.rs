@@ -1,4 +1,4 @@
-//! The messages of a round after its plan, in protocol order (design.md section 4, phases 2–5).
+//! The messages of a round after its plan, in protocol order (ARCHITECTURE.md, *A round*).
 //! Nodes sign what they send; the coordinator signs what everybody must see alike.
 
 use std::fmt;

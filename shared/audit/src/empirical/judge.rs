@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn a_claim_that_does_not_follow_from_its_cost_is_found() {
         let mut record = record(0.1, 1000, 200);
-        // privacy.md 2.1: ε = 2 at δ = 1e-6.
+        // ε = 2 at δ = 1e-6.
         record.claim.rho = Some(0.088_153);
         let level = |record: &CanaryRecord| {
             audit_canaries(record, None).unwrap().findings.of("claim").next().unwrap().level

@@ -93,7 +93,7 @@ mod tests {
             [120, 150, 180, 200].map(|right| guesses(right).bound(1e-6, 0.05)).into();
         assert!(bounds.is_sorted_by(|less, more| less < more), "{bounds:?}");
         assert_eq!(guesses(3).ceiling(1e-6, 0.05), bounds[3]);
-        // privacy.md 5.3: with all of m right and δ = 0.
+        // With all of m right and δ = 0.
         for (canaries, ceiling) in [(100, 3.493), (500, 5.114), (1000, 5.809), (5000, 7.420)] {
             let found = Guesses { canaries, made: canaries, right: 0 }.ceiling(0.0, 0.05);
             assert!((found - ceiling).abs() < 5e-4, "{canaries}: {found}");

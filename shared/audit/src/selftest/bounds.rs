@@ -66,7 +66,7 @@ pub(super) fn verdicts(
     Ok("canaries under a claim of ε = 2: all the noise is consistent, a tenth of it refuted, too few guesses no pass".to_owned())
 }
 
-/// z for ε = 2 at δ = 1e-6 in one round: ρ = 0.088153 (privacy.md 2.1), z = 1/√(2ρ).
+/// z for ε = 2 at δ = 1e-6 in one round: ρ = 0.088153, z = 1/√(2ρ).
 const MULTIPLIER: f64 = 2.3816;
 
 /// Scores of a thousand canaries under Gaussian noise, always the same.

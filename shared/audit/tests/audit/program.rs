@@ -158,7 +158,7 @@ fn the_calculator_gives_the_reference_and_says_what_it_ignores() {
 fn the_calculator_solves_for_noise() {
     let asked = ["epsilon", "--epsilon", "8", "--rounds", "10", "--delta", "1e-6"];
     let answer = json(&run(&[&asked[..], &["--accountant", "zcdp", "--json"]].concat()));
-    // privacy.md 4.4: z = 2.180 for ten rounds at ε = 8.
+    // z = 2.180 for ten rounds at ε = 8.
     assert!((answer["noise"].as_f64().unwrap() - 2.180).abs() < 5e-4, "{answer}");
     assert!(answer["epsilon"].as_f64().unwrap() <= 8.0);
     let folder = tempfile::tempdir().unwrap();

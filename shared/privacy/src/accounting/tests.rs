@@ -179,7 +179,7 @@ fn out_of_range_is_an_error_for_everybody() {
     }
 }
 
-/// privacy.md 4.4: ε = 8 over ten rounds needs z = 2.180 by zCDP and 2.065 exactly.
+/// ε = 8 over ten rounds needs z = 2.180 by zCDP and 2.065 exactly.
 #[test]
 fn the_inverse_equals_the_reference() {
     let full = Participation::full(10);

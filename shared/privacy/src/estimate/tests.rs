@@ -1,6 +1,6 @@
 use super::*;
 
-/// privacy.md 4.4 and design.md section 7: a hundred nodes, ten rounds, ε = 8, 21k parameters.
+/// A hundred nodes, ten rounds, ε = 8, 21k parameters.
 fn wish() -> Wish {
     Wish {
         nodes: Some(100),
@@ -123,4 +123,8 @@ fn bytes_and_time_grow_with_what_travels() {
     let seconds: f64 = parts.iter().map(|part| part.seconds).sum();
     assert!(seconds > 90.0 && seconds < 92.0, "{seconds}");
     assert_eq!(parts.iter().filter(|part| part.measured).count(), 1);
+    // More nodes bring keys and shares to the coordinator, whose contributions lie on the disk: 327,680 bytes each.
+    let with = |nodes| solve(|w| (w.nodes, w.dimension) = (Some(nodes), 84_000)).unwrap();
+    let (few, many) = (with(8).memory_coordinator, with(64).memory_coordinator);
+    assert!(many - few < 4 * 327_680, "{few} to {many}");
 }

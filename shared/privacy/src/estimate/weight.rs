@@ -27,12 +27,14 @@ impl Weight {
         let advertise = Advertise::LIMIT as u64;
         let roster = n * advertise;
         let record = Plan::LIMIT as u64 + roster + vector + n * SIGNED;
-        let (values, masks) = (8 * padded, 4 * padded);
+        let (values, sum, masks) = (8 * padded, 4 * padded, 4 * padded);
         Self {
             up: advertise + n * (SEALED + REVEALED) + 3 * SIGNED + vector,
             down: Plan::LIMIT as u64 + roster + n * (SEALED + 2 * SIGNED) + record,
             memory_node: values + masks + vector,
-            memory_coordinator: n * (vector + advertise + SEALED * n) + masks + record,
+            // Contributions go to the disk and into one sum as they arrive: beside it lie one on its way in and one
+            // being unpacked, whatever the number of nodes.
+            memory_coordinator: n * (advertise + SEALED * n) + sum + 2 * vector + masks + record,
         }
     }
 }

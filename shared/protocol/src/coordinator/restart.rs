@@ -1,5 +1,5 @@
 //! After a restart: a round whose sum was fixed is finished with the same bytes; any other one
-//! that was going on is aborted, signed and linked (design.md section 4, Restart rule).
+//! that was going on is aborted, signed and linked (ARCHITECTURE.md, *A round*: restart rule).
 
 use std::collections::BTreeSet;
 

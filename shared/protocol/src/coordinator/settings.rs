@@ -72,7 +72,7 @@ impl Settings {
     }
 
     /// Scale and noise from a clip, a noise multiplier z and a modulus: the finest scale whose
-    /// sum fits, then σ = max(z·D2/√n_honest, 2) grid units, rounded up (privacy.md 2.4).
+    /// sum fits, then σ = max(z·D2/√n_honest, 2) grid units, rounded up (ARCHITECTURE.md, *The privacy path*).
     ///
     /// # Errors
     /// If the grid has no room for it.

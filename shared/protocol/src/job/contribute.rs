@@ -1,7 +1,7 @@
 //! The end of the privacy path: clipped → quantised → released → masked → contribution.
 //!
 //! This is the one place where a release meets its masks, and the one place where a
-//! [`wire::Contribution`] is made (design.md section 3, *The privacy path*).
+//! [`wire::Contribution`] is made (ARCHITECTURE.md, *The privacy path*).
 
 use privacy::{Charge, Clipped, Grid, PrivacyError, Quantized, Release, Sampler};
 use rand::Rng;

@@ -2,7 +2,7 @@
 //!
 //! An answer is persisted before it is sent. Whoever asks the same again gets the same bytes;
 //! whoever asks differently gets nothing. After a restart the ephemeral secrets are gone, so
-//! that is all that still happens in the round (design.md section 4, Restart rule).
+//! that is all that still happens in the round (ARCHITECTURE.md, *A round*: restart rule).
 
 use privacy::Ledger;
 use serde::{Deserialize, Serialize};

@@ -113,7 +113,7 @@ impl Reveals {
         Ok(())
     }
 
-    /// design.md section 4, phase 5a: U ⊆ R2 ⊆ roster, t agreements by members of U, |U| ≥ n_min, and
+    /// ARCHITECTURE.md, *A round*, reveals: U ⊆ R2 ⊆ roster, t agreements by members of U, |U| ≥ n_min, and
     /// |U| − ⌈γ·|roster|⌉ ≥ n_honest.
     fn check_floors(
         &self,

@@ -1,7 +1,6 @@
 //! Hostile nodes and a hostile coordinator, played out against the shipped machines.
 //!
-//! Each test is named after what is tried (references: design.md section 4; the pitfalls of secure
-//! aggregation collected there), and asserts that it is refused and counted, that no invariant breaks,
+//! Each test is named after what is tried (ARCHITECTURE.md, *Attacks*), and asserts that it is refused and counted, that no invariant breaks,
 //! and that the swarm issues versions again when it is over.
 
 mod catching_up;
