@@ -7,7 +7,7 @@ use program::{Exit, LogOptions, Output, OutputOptions, UsageError};
 
 use crate::commands::{estimate, init, invite, remove, rollback, run, status, versions};
 
-/// Runs a swarm: recruits nodes, runs rounds, issues global versions that are never worse.
+/// Runs a swarm: recruits nodes, runs rounds, issues global versions through a gate.
 ///
 /// A first swarm: write a `coordinator.toml` (the repository's `configs/coordinator.toml` explains
 /// every key), then `init`, `run`, and while it runs `invite` for each node.

@@ -1,6 +1,7 @@
 //! `coordinator.toml`: the operator's choices. Every key is documented in
 //! `configs/coordinator.toml`.
 
+use model::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
 use crate::value::{Fraction, Portion, Positive, Seconds};
@@ -232,6 +233,8 @@ pub struct GateConfig {
     pub tolerance: Portion,
     /// Most threads of a judgement.
     pub threads: u16,
+    /// Where it is computed.
+    pub device: DeviceChoice,
 }
 
 /// What is kept.
@@ -284,7 +287,7 @@ impl Default for ServerConfig {
 
 impl Default for GateConfig {
     fn default() -> Self {
-        Self { tolerance: portion(0.02), threads: 2 }
+        Self { tolerance: portion(0.02), threads: 2, device: DeviceChoice::Auto }
     }
 }
 

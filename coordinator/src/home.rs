@@ -158,7 +158,7 @@ impl Home {
     /// If the model is another one, or the gate's conversations are gone.
     pub fn gate(&self, folder: Option<&Path>) -> anyhow::Result<Gate> {
         let folder = folder.unwrap_or(&self.setup.model);
-        let model = language::load_base(folder, &self.genesis)?;
+        let model = language::load_base(folder, self.config.gate.device.device(), &self.genesis)?;
         let conversations = gate::read_conversations(&self.join(GATE))?;
         Ok(Gate::new(
             model,

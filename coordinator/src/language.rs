@@ -9,9 +9,13 @@ use wire::Genesis;
 /// Loads the base model of a task.
 ///
 /// # Errors
-/// If the folder holds another model, or none.
-pub fn load_base(folder: &Path, genesis: &Genesis) -> anyhow::Result<LanguageModel> {
-    let model = LanguageModel::load(folder, Device::Cpu)?;
+/// If the folder holds another model, or none, or the device is not there.
+pub fn load_base(
+    folder: &Path,
+    device: Device,
+    genesis: &Genesis,
+) -> anyhow::Result<LanguageModel> {
+    let model = LanguageModel::load(folder, device)?;
     if model.hash() != genesis.base.0 {
         bail!(
             "the model in {} is not the base model of \"{}\" (its hash must be {}): put that model back, or name its folder with --model",

@@ -2,16 +2,28 @@
 
 use std::path::Path;
 
-use anyhow::bail;
-use model::{Adapter, AdapterKind, AdapterSpec, Device, LanguageModel, Projection};
+use anyhow::{Context as _, bail};
+use device::config::NodeConfig;
+use model::{Adapter, AdapterKind, AdapterSpec, Device, DeviceChoice, LanguageModel, Projection};
 use wire::Genesis;
 
-/// Loads the base model of a task from a folder.
+/// The device that `node.toml` names.
 ///
 /// # Errors
-/// If the folder holds another model, or none.
-pub fn load_base(folder: &Path, genesis: &Genesis) -> anyhow::Result<LanguageModel> {
-    let model = LanguageModel::load(folder, Device::Cpu)?;
+/// If it names none.
+pub fn device(config: &NodeConfig) -> anyhow::Result<Device> {
+    let choice: DeviceChoice =
+        config.training.device.parse().context("`device` under [training] in node.toml")?;
+    Ok(choice.device())
+}
+
+/// The base model of a task, as the configuration names its folder and the device to compute on.
+///
+/// # Errors
+/// If the folder holds another model, or none, or the device is not there.
+pub fn load_base(config: &NodeConfig, genesis: &Genesis) -> anyhow::Result<LanguageModel> {
+    let folder = &config.model.folder;
+    let model = LanguageModel::load(folder, device(config)?)?;
     check_base(&model, folder, genesis)?;
     Ok(model)
 }

@@ -5,7 +5,8 @@
 //!
 //! It keeps its owner's conversations encrypted on the device, trains an adapter on them when its
 //! policy allows a round, and sends one masked contribution. What leaves is decided in one place:
-//! [`run`] performs the effects of [`protocol::Node`], and nothing else opens a connection.
+//! [`run`] performs the effects of [`protocol::Node`], and nothing else opens a connection but
+//! `join`, once.
 //!
 //! Reading order: the crate `device` ([`config`], [`home`]: the folder on disk, [`task`]: one joined swarm),
 //! [`local_round`] (train → clip, the privacy path's first steps), [`run`] (the event loop), then

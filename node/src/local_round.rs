@@ -54,24 +54,11 @@ fn clipped(
             Err(error @ PrivacyError::NotFinite { .. }) => error.to_string(),
             clipped => return Ok(clipped?),
         },
-        Err(error) if is_of_the_text(&error) => error.to_string(),
+        Err(error) if error.is_of_the_text() => error.to_string(),
         Err(error) => return Err(error.into()),
     };
     tracing::warn!("this training gave no update, and the node contributes zeros: {why}");
     Ok(Clipped::zeros(dimension, clip)?)
-}
-
-/// Whether a training failed because of what it was given to learn, and not because of recipe or device.
-fn is_of_the_text(error: &ModelError) -> bool {
-    matches!(
-        error,
-        ModelError::Diverged { .. }
-            | ModelError::NothingToTrain { .. }
-            | ModelError::Template { .. }
-            | ModelError::TemplateRewrites { .. }
-            | ModelError::TooManyMessages { .. }
-            | ModelError::Encode { .. }
-    )
 }
 
 /// What one training can take of what may be trained on, scrubbed, with how much was replaced.

@@ -10,8 +10,8 @@ mod told;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use learning::{Federation, Figures, LearningError, Machine, Scenario, StopToken};
-use program::{Exit, Output, Progress, Shutdown, Unit, human, note};
+use learning::{Federation, Figures, LearningError, Machine, ModelError, Scenario, StopToken};
+use program::{Exit, Output, Progress, Shutdown, Unit, UsageError, human, note};
 
 pub use self::page::{Run, page};
 use self::{kept::Kept, lines::RoundLine};
@@ -96,21 +96,28 @@ pub fn simulate(
     }
     announce(scenario, &federation);
     let kept = out.map(|folder| Kept::open(folder, scenario)).transpose()?;
+    let warnings = &federation.checked().warnings;
+    kept.as_ref().map(|kept| kept.keep_warnings(warnings)).transpose()?;
     let from = kept.as_ref().map(Kept::checkpoint).transpose()?.flatten();
-    if let Some(from) = &from {
-        note(format!("going on after round {}", from.round));
-    }
     let bar = Progress::new("rounds", scenario.rounds.into(), Unit::Count("rounds"));
+    if let Some(from) = &from {
+        if noise.is_some_and(|noise| noise != from.noise) {
+            let message = "the folder of --out has rounds with other noise than --noise-of: name another folder";
+            return Err(UsageError(message.to_owned()).into());
+        }
+        note(format!("going on after round {}", from.round));
+        bar.begin_at(from.round.into());
+    }
     let run = federation.run(from, &mut |round, done| {
         let line = RoundLine::new(round, done);
-        bar.set(round.round.into());
         bar.detail(told::detail(round));
+        bar.set(round.round.into());
         output.line(&line).map_err(LearningError::Unkept)?;
         kept.as_ref().map_or(Ok(()), |kept| kept.keep(&line, done))
     });
     let figures = match run {
         Err(_) if shutdown.is_requested() => return Err(program::Interrupted.into()),
-        run => run?,
+        run => run.map_err(refused)?,
     };
     bar.finish();
     if let Some(folder) = out {
@@ -122,16 +129,22 @@ pub fn simulate(
             kept.keep_personal(&lines::PersonalLosses::new(personal))?;
         }
     }
-    let warnings = federation.checked().warnings.clone();
-    let report = out.map(|folder| write_report(folder, warnings)).transpose()?;
+    let report = out.map(write_report).transpose()?;
     let seconds = began.elapsed().as_secs_f64();
     Ok(Done { scenario: scenario.clone(), figures, seconds, report })
 }
 
-fn write_report(folder: &Path, warnings: Vec<String>) -> anyhow::Result<PathBuf> {
-    let run = Run { warnings, ..read_run(folder)? };
+/// Refuses a scenario that cannot work; nothing runs, nothing is kept.
+///
+/// # Errors
+/// With what would work.
+pub fn check(scenario: &Scenario) -> anyhow::Result<()> {
+    Federation::new(scenario.clone(), &Machine::here(), StopToken::new()).map(drop).map_err(refused)
+}
+
+fn write_report(folder: &Path) -> anyhow::Result<PathBuf> {
     let file = folder.join("report.html");
-    program::write_atomically(&file, page(&[run]).to_html().as_bytes())?;
+    program::write_atomically(&file, page(&[read_run(folder)?]).to_html().as_bytes())?;
     Ok(file)
 }
 
@@ -142,8 +155,8 @@ fn write_report(folder: &Path, warnings: Vec<String>) -> anyhow::Result<PathBuf>
 pub fn read_run(folder: &Path) -> anyhow::Result<Run> {
     let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
     let (scenario, lines) = (kept::read_scenario(folder)?, kept::read_lines(folder)?);
-    let personal = kept::read_personal(folder)?;
-    Ok(Run { name, scenario, lines, warnings: Vec::new(), personal })
+    let (personal, warnings) = (kept::read_personal(folder)?, kept::read_warnings(folder)?);
+    Ok(Run { name, in_full: None, scenario, lines, warnings, personal })
 }
 
 /// What will run, and what a person should know before believing a number.
@@ -167,8 +180,17 @@ fn announce(scenario: &Scenario, federation: &Federation) {
 /// A scenario that cannot work is a mistake on the command line.
 fn refused(error: LearningError) -> anyhow::Error {
     match error {
-        LearningError::Invalid(invalid) => {
-            program::UsageError(format!("the scenario cannot work: {invalid}")).into()
+        LearningError::Invalid(_)
+        | LearningError::Model(
+            ModelError::Recipe { .. }
+            | ModelError::TooLong { .. }
+            | ModelError::AdapterSpec { .. }
+            | ModelError::Device { .. },
+        )
+        | LearningError::Grid(_)
+        | LearningError::Privacy(_)
+        | LearningError::Version(_) => {
+            UsageError(format!("the scenario cannot work: {error}")).into()
         }
         other => other.into(),
     }

@@ -91,6 +91,12 @@ impl Options {
                 format!("--threads {threads}: this machine can do with 1 to {most}; try {cores}");
             return Err(UsageError(message));
         }
+        if self.first == u64::MAX {
+            return Err(UsageError(format!(
+                "--first {}: there are no seeds from there on; try --first 0",
+                self.first
+            )));
+        }
         if self.seeds == 0 || self.first.checked_add(self.seeds).is_none() {
             let most = u64::MAX - self.first;
             return Err(UsageError(format!(
@@ -214,7 +220,8 @@ mod tests {
         assert!(refusal("--nodes 3").contains("try --nodes 4"));
         assert!(refusal("--nodes 10001").contains("try --nodes 10000"));
         assert!(refusal("--seeds 0").contains("try --seeds 1"));
-        assert!(refusal("--seeds 2 --first 18446744073709551615").contains("try --seeds"));
+        assert!(refusal("--seeds 2 --first 18446744073709551614").contains("try --seeds 1"));
+        assert!(refusal("--first 18446744073709551615").contains("try --first 0"));
         assert!(refusal("--threads 0").contains("try "));
         assert!(refusal("--threads 100000").contains("try "));
         for unknown in ["--mix windy", "--masks glass", "--trace", "--seed 1 --seeds 5"] {

@@ -1,7 +1,10 @@
 //! `murmur-simulate sweep`: one scenario with every combination of some values.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use ::learning::Scenario;
+use anyhow::Context as _;
 use program::{Exit, Output, Shutdown, UsageError, note};
 use serde_json::json;
 use toml::{Table, Value};
@@ -36,7 +39,11 @@ pub fn run(options: &Options, output: Output) -> anyhow::Result<Exit> {
         let set = [&options.set[..], &changes].concat();
         planned.push((name(&changes), choose::scenario(&options.scenario, &set)?));
     }
+    differ(&planned)?;
     let shutdown = Shutdown::on_signals()?;
+    for (name, scenario) in &planned {
+        learning::check(scenario).with_context(|| format!("run {name}"))?;
+    }
     let mut runs: Vec<Run> = Vec::new();
     for (index, (name, scenario)) in planned.iter().enumerate() {
         note(format!("run {} of {}: {name}", index + 1, planned.len()));
@@ -50,6 +57,17 @@ pub fn run(options: &Options, output: Output) -> anyhow::Result<Exit> {
     program::write_atomically(&file, learning::page(&runs).to_html().as_bytes())?;
     output.say(format!("all runs on one page: {}", file.display()))?;
     Ok(Exit::Success)
+}
+
+/// Two runs in one folder would be one.
+fn differ(planned: &[(String, Scenario)]) -> Result<(), UsageError> {
+    let mut names = BTreeSet::new();
+    let twice = planned.iter().find(|(name, _)| !names.insert(name));
+    twice.map_or(Ok(()), |(name, _)| {
+        Err(UsageError(format!(
+            "--over gives two runs the folder {name}: give each value once, and plain ones"
+        )))
+    })
 }
 
 /// `key=[a, b]` → `key=a`, `key=b`.

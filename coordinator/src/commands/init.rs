@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use ed25519_dalek::SigningKey;
-use model::{Adapter, Device, LanguageModel, StopToken};
+use model::{Adapter, LanguageModel, StopToken};
 use program::{Exit, Output, human};
 use protocol::coordinator::coordinator_id;
 use rand::{TryRng, rngs::SysRng};
@@ -113,7 +113,7 @@ fn checked(options: &Options) -> anyhow::Result<Checked> {
     let config: CoordinatorConfig = program::load_toml(&options.config)?;
     let config_text = fs::read_to_string(&options.config)?;
     in_file(&options.config, check::check(&config))?;
-    let model = LanguageModel::load(&options.model, Device::Cpu)
+    let model = LanguageModel::load(&options.model, config.gate.device.device())
         .context("the base model (--model) cannot be used")?;
     in_file(&options.config, check_sequence(&config, &model))?;
     let (genesis, initial) = in_file(&options.config, genesis(&config, &model))?;

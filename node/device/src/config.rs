@@ -41,12 +41,27 @@ pub struct TrainingConfig {
     pub roles: Vec<String>,
     /// Most threads that training may use.
     pub threads: usize,
+    /// Where training and generation compute, as the crate `model` names it: auto, cpu, cuda, cuda:1.
+    #[serde(deserialize_with = "device_name")]
+    pub device: String,
 }
 
 impl Default for TrainingConfig {
     fn default() -> Self {
-        Self { roles: vec!["user".into(), "assistant".into()], threads: 1 }
+        let roles = vec!["user".into(), "assistant".into()];
+        Self { roles, threads: 1, device: "auto".into() }
     }
+}
+
+/// Checked as the file is read, by its form alone: whether the device is there is asked before training.
+fn device_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let cuda = name.strip_prefix("cuda:").is_some_and(|index| index.parse::<usize>().is_ok());
+    if cuda || ["auto", "cpu", "cuda"].contains(&name.as_str()) {
+        return Ok(name);
+    }
+    let expected = "auto, cpu, cuda, or of several CUDA devices one, as cuda:1";
+    Err(serde::de::Error::invalid_value(serde::de::Unexpected::Str(&name), &expected))
 }
 
 /// What is done to conversations before training.
@@ -111,6 +126,13 @@ mod tests {
         assert_eq!(none.privacy.policy, Preset::None);
         let error = with("[privacy]\npolicy = \"lax\"").unwrap_err().to_string();
         assert!(error.contains("strict (ε ≤ 2)"), "{error}");
+        let device =
+            |name| with(&format!("[privacy]\npolicy = \"none\"\n[training]\ndevice = \"{name}\""));
+        for name in ["auto", "cpu", "cuda", "cuda:1"] {
+            assert_eq!(device(name).unwrap().training.device, name);
+        }
+        let error = device("gpu").unwrap_err().to_string();
+        assert!(error.contains("\"gpu\", expected auto, cpu, cuda"), "{error}");
         let misspelt = "[privacy]\npolicy = \"none\"\n[privacy.limits]\nclipmax = 1.0";
         assert!(with(misspelt).unwrap_err().to_string().contains("clipmax"));
     }

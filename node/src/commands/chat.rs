@@ -8,7 +8,7 @@ use std::{
 };
 
 use chatlogs::{Conversation, Format, Message, Role};
-use model::{Adapter, Device, GenerationRecipe, LanguageModel, Resources, StopToken};
+use model::{Adapter, GenerationRecipe, LanguageModel, Resources, StopToken};
 use program::{Exit, Output, Paint, UsageError, note, paint};
 
 use crate::{home::Home, language};
@@ -55,7 +55,7 @@ fn part(text: &str) -> Result<f64, String> {
 /// If the model cannot be loaded.
 pub fn run(folder: &Path, options: Options, output: Output) -> anyhow::Result<Exit> {
     let home = Home::open(folder)?;
-    let model = LanguageModel::load(&home.config.model.folder, Device::Cpu)?;
+    let model = LanguageModel::load(&home.config.model.folder, language::device(&home.config)?)?;
     let positions = model.config().maximum_positions;
     if options.tokens as usize >= positions {
         return Err(UsageError(format!(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chatlogs::{Conversation, ImportError, ImportOptions};
 use model::{
-    Adapter, Device, Evaluation, EvaluationRecipe, LanguageModel, Resources, Score, StopToken,
+    Adapter, DeviceChoice, Evaluation, EvaluationRecipe, LanguageModel, Resources, Score, StopToken,
 };
 use program::{Exit, Output, UsageError};
 use report::{Column, Table};
@@ -68,7 +68,7 @@ impl Figures {
 /// # Errors
 /// If model, adapter or data cannot be read, or there is nothing to measure.
 pub fn run(options: &Options, output: Output) -> anyhow::Result<Exit> {
-    let model = LanguageModel::load(&options.model, Device::Cpu)?;
+    let model = LanguageModel::load(&options.model, DeviceChoice::Auto.device())?;
     let adapter = options
         .adapter
         .as_deref()

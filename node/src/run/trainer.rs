@@ -64,7 +64,7 @@ impl Trainer {
         genesis: Genesis,
         inputs: mpsc::Sender<Input>,
     ) -> anyhow::Result<Self> {
-        let model = language::load_base(&home.config.model.folder, &genesis)?;
+        let model = language::load_base(&home.config, &genesis)?;
         let desk = Arc::new(Desk::default());
         let own = desk.clone();
         thread::Builder::new()

@@ -8,6 +8,7 @@
 //! one_device train FOLDER float32|bfloat16 THREADS    LoRA of rank 8 on q and v, AdamW, 4 × 256 tokens a step
 //! one_device limits THREADS                           what the machine can do: f32 products, reading of memory
 //! ```
+//! One more word names the device: `cpu` (where nothing is said), `cuda`, `cuda:1`.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -15,15 +16,24 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use model::{
-    Adapter, AdapterKind, AdapterSpec, Config, Device, GenerationRecipe, LanguageModel, Optimizer,
-    Precision, Pretraining, PretrainingRecipe, Projection, Resources, StopToken, TrainingRecipe,
-    train_byte_level_bpe,
+    Adapter, AdapterKind, AdapterSpec, Config, Device, DeviceChoice, GenerationRecipe,
+    LanguageModel, Optimizer, Precision, Pretraining, PretrainingRecipe, Projection, Resources,
+    StopToken, TrainingRecipe, train_byte_level_bpe,
 };
 use serde_json::{Value, json};
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let named = words.last().and_then(|word| word.parse::<DeviceChoice>().ok());
+    let device = named.map_or(Device::Cpu, DeviceChoice::device);
+    if named.is_some() {
+        words.pop();
+    }
+    let load = |folder: &str, precision: &str| {
+        LanguageModel::load_in(Path::new(folder), device, precision_of(precision)?)
+            .map_err(anyhow::Error::from)
+    };
     let found = match words[..] {
         ["model", folder] => make(Path::new(folder))?,
         ["generate", folder, precision, threads] => {
@@ -31,10 +41,10 @@ fn main() -> Result<()> {
         }
         ["train", folder, precision, threads] => train(
             &load(folder, precision)?,
-            named(precision)?,
+            precision_of(precision)?,
             threads.parse().context("THREADS is a number")?,
         )?,
-        ["limits", threads] => limits(threads.parse().context("THREADS is a number")?)?,
+        ["limits", threads] => limits(device, threads.parse().context("THREADS is a number")?)?,
         _ => bail!(
             "say: limits THREADS, model FOLDER, generate FOLDER PRECISION THREADS or train FOLDER PRECISION THREADS"
         ),
@@ -127,8 +137,8 @@ fn train(model: &LanguageModel, precision: Precision, threads: usize) -> Result<
     }))
 }
 
-fn limits(threads: usize) -> Result<Value> {
-    let rates = (0..REPETITIONS).map(|_| model::matmul_peak(threads));
+fn limits(device: Device, threads: usize) -> Result<Value> {
+    let rates = (0..REPETITIONS).map(|_| model::matmul_peak(device, threads));
     let rates = rates.collect::<Result<Vec<_>, _>>()?;
     Ok(json!({
         "threads": threads,
@@ -156,11 +166,7 @@ fn reading(threads: usize) -> f64 {
     (0..2 * REPETITIONS).map(|_| walk()).fold(0.0, f64::max)
 }
 
-fn load(folder: &str, precision: &str) -> Result<LanguageModel> {
-    Ok(LanguageModel::load_in(Path::new(folder), Device::Cpu, named(precision)?)?)
-}
-
-fn named(precision: &str) -> Result<Precision> {
+fn precision_of(precision: &str) -> Result<Precision> {
     match precision {
         "float32" => Ok(Precision::F32),
         "bfloat16" => Ok(Precision::Bf16),

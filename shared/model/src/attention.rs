@@ -50,6 +50,12 @@ impl Heads {
         }
     }
 
+    /// As on a device that is not the processor.
+    #[cfg(test)]
+    pub(crate) fn elsewhere(self) -> Heads {
+        Heads { blockwise: false, ..self }
+    }
+
     /// q [n, heads · width], k and v [n, key heads · width] → mixed values [n, heads · width].
     pub(crate) fn forward(
         &self,

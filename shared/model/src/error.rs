@@ -231,13 +231,21 @@ pub enum ModelError {
     },
     /// A device that this libtorch does not offer.
     #[error(
-        "CUDA device {index} is not there: this libtorch sees {available}; choose the device `cpu`"
+        "CUDA device {index} is not there: this libtorch sees {available} (the one that set-up fetches is built without CUDA; LIBTORCH names another); choose the device \"cpu\" or \"auto\""
     )]
     Device {
         /// The device asked for.
         index: usize,
         /// Devices there are.
         available: usize,
+    },
+    /// A device is named by a word that means none.
+    #[error(
+        "\"{found}\" is no device: say auto, cpu, cuda, or of several CUDA devices one, as cuda:1"
+    )]
+    UnknownDevice {
+        /// What was said.
+        found: String,
     },
     /// Somebody asked to stop.
     #[error("stopped on request")]
@@ -248,4 +256,20 @@ pub enum ModelError {
         /// What the operating system said.
         source: std::io::Error,
     },
+}
+
+impl ModelError {
+    /// Whether a training failed because of what it was given to learn, and not because of recipe or device. Who then
+    /// stayed away would tell something of private text.
+    pub fn is_of_the_text(&self) -> bool {
+        matches!(
+            self,
+            ModelError::Diverged { .. }
+                | ModelError::NothingToTrain { .. }
+                | ModelError::Template { .. }
+                | ModelError::TemplateRewrites { .. }
+                | ModelError::TooManyMessages { .. }
+                | ModelError::Encode { .. }
+        )
+    }
 }

@@ -162,20 +162,6 @@ mod tests {
     use crate::stop::StopToken;
     use crate::transformer::Transformer;
 
-    /// Two rows of 13 tokens, each weighed differently.
-    fn part() -> Part {
-        let tokens = |stream| -> Vec<i64> {
-            let noise = samples::noise(26, stream).into_iter();
-            noise.map(|value| (value.abs() * 20.0) as i64 % 50).collect()
-        };
-        let shaped = |tensor: Tensor| tensor.view([2, 13]);
-        Part {
-            tokens: shaped(Tensor::from_slice(&tokens(2000))),
-            targets: shaped(Tensor::from_slice(&tokens(2001))),
-            weights: shaped(Tensor::from_slice(&samples::noise(26, 2002)).abs()),
-        }
-    }
-
     fn closed_form(model: &Transformer, adapter: &Adapter, part: &Part) -> (f64, Tensor) {
         let flat = Tensor::from_slice(&adapter.to_flat());
         let gradient = flat.zeros_like();
@@ -205,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_closed_form_equals_automatic_differentiation() {
-        let (model, part) = (samples::transformer(), part());
+        let (model, part) = (samples::transformer(), samples::part());
         for kind in [AdapterKind::Lora, AdapterKind::FfaLora] {
             let few = [Projection::Key, Projection::Down];
             for targets in [&Projection::ALL[..], &few] {
@@ -223,7 +209,7 @@ mod tests {
     /// bf16 weights under f32 activations: exactly the pass over the rounded weights.
     #[test]
     fn held_in_bf16_it_is_the_pass_of_the_rounded_model() {
-        let (model, part) = (samples::transformer(), part());
+        let (model, part) = (samples::transformer(), samples::part());
         let adapter = samples::adapter(&model, AdapterKind::Lora, &Projection::ALL);
         let narrow = model.held_in(Precision::Bf16);
         let rounded = narrow.held_in(Precision::F32);

@@ -113,15 +113,18 @@ pub struct GroupTrainer {
 impl LanguageModel {
     /// A node's rows: each conversation by itself, only what the recipe's roles say is learned.
     ///
+    /// A conversation that the template or the tokenizer refuses is passed over, as on a device.
+    ///
     /// # Errors
-    /// If a conversation cannot be rendered. Nothing to train on is not an error here, but in training.
+    /// Whatever is not of the text. Nothing to train on is not an error here, but in training.
     pub fn training_rows(
         &self,
         conversations: &[Messages<'_>],
         recipe: &TrainingRecipe,
     ) -> Result<TrainingRows, ModelError> {
         let rows = conversations.iter().map(|one| rendered_rows(one, recipe, self.tokenizer()));
-        let conversations = rows.collect::<Result<_, _>>()?;
+        let passed = |rows: &Result<_, ModelError>| !matches!(rows, Err(e) if e.is_of_the_text());
+        let conversations = rows.filter(passed).collect::<Result<_, _>>()?;
         Ok(TrainingRows { conversations, length: recipe.sequence_length })
     }
 
@@ -141,7 +144,11 @@ impl LanguageModel {
             if stream.len() > most.saturating_mul(length) {
                 break;
             }
-            stream.extend(self.tokenizer().render(messages)?.tokens);
+            match self.tokenizer().render(messages) {
+                Ok(rendered) => stream.extend(rendered.tokens),
+                Err(error) if error.is_of_the_text() => {}
+                Err(error) => return Err(error),
+            }
         }
         let full = (stream.len().saturating_sub(1) / length).min(most);
         stream.truncate(full * length + usize::from(full > 0));

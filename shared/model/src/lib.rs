@@ -44,7 +44,7 @@ mod vector;
 pub use adapter::{Adapter, AdapterKind, AdapterSpec};
 pub use byte_pairs::train_byte_level_bpe;
 pub use config::{Config, Family, Llama3Scaling, Projection, Rope};
-pub use device::{Device, Precision};
+pub use device::{Device, DeviceChoice, Precision};
 pub use error::ModelError;
 pub use evaluate::{Evaluation, EvaluationRecipe, Score};
 pub use generate::GenerationRecipe;

@@ -7,6 +7,7 @@ use tch::Tensor;
 
 use crate::adapter::{Adapter, AdapterKind, AdapterSpec};
 use crate::config::{Config, Projection};
+use crate::gradient::Part;
 use crate::random::{normal, short_generator};
 use crate::transformer::Transformer;
 
@@ -44,4 +45,18 @@ pub(crate) fn adapter(model: &Transformer, kind: AdapterKind, targets: &[Project
     let mut flat = noise(spec.parameter_count(&model.config), 1000);
     flat.iter_mut().for_each(|value| *value *= 0.3);
     Adapter::from_flat(&model.config, &spec, &flat).unwrap()
+}
+
+/// Two rows of 13 tokens, each weighed differently.
+pub(crate) fn part() -> Part {
+    let tokens = |stream| -> Vec<i64> {
+        let noise = noise(26, stream).into_iter();
+        noise.map(|value| (value.abs() * 20.0) as i64 % 50).collect()
+    };
+    let shaped = |tensor: Tensor| tensor.view([2, 13]);
+    Part {
+        tokens: shaped(Tensor::from_slice(&tokens(2000))),
+        targets: shaped(Tensor::from_slice(&tokens(2001))),
+        weights: shaped(Tensor::from_slice(&noise(26, 2002)).abs()),
+    }
 }

@@ -1,5 +1,6 @@
 //! How far long work has come: a bar on a terminal, a plain line every few seconds elsewhere.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,8 @@ pub struct Progress {
     what: String,
     unit: Unit,
     started: Instant,
+    /// Done before that.
+    before: AtomicU64,
     bar: ProgressBar,
     lines: Mutex<Lines>,
 }
@@ -88,9 +91,17 @@ impl Progress {
             what,
             unit,
             started: now,
+            before: AtomicU64::new(0),
             bar,
             lines: Mutex::new(Lines { last: now, detail: String::new() }),
         }
+    }
+
+    /// So much was done before this work began, and says nothing of its speed.
+    pub fn begin_at(&self, done: u64) {
+        self.before.store(done, Ordering::Relaxed);
+        self.bar.set_position(done);
+        self.bar.reset_eta();
     }
 
     /// So much more is done.
@@ -139,7 +150,9 @@ impl Progress {
     }
 
     fn line(&self, detail: &str, elapsed: Duration) -> String {
-        plain_line(&self.what, self.unit, self.bar.position(), self.bar.length(), elapsed, detail)
+        let (done, total) = (self.bar.position(), self.bar.length());
+        let since = Since { done: self.before.load(Ordering::Relaxed), elapsed };
+        plain_line(&self.what, self.unit, done, total, since, detail)
     }
 }
 
@@ -150,13 +163,20 @@ impl Drop for Progress {
     }
 }
 
+/// Where this work began, and how long ago.
+#[derive(Clone, Copy)]
+struct Since {
+    done: u64,
+    elapsed: Duration,
+}
+
 /// `training: 120 of 400 steps (30 %), 2 min left, loss 2.31`
 fn plain_line(
     what: &str,
     unit: Unit,
     done: u64,
     total: Option<u64>,
-    elapsed: Duration,
+    since: Since,
     detail: &str,
 ) -> String {
     let mut line = match total {
@@ -168,7 +188,7 @@ fn plain_line(
         }
         None => format!("{what}: {}", with_name(&unit.amount(done), unit)),
     };
-    if let Some(left) = total.and_then(|total| time_left(done, total, elapsed)) {
+    if let Some(left) = total.and_then(|total| time_left(done, total, since)) {
         line += &format!(", {} left", human::duration(left));
     }
     if !detail.is_empty() {
@@ -182,9 +202,10 @@ fn with_name(amounts: &str, unit: Unit) -> String {
 }
 
 /// At the speed so far.
-fn time_left(done: u64, total: u64, elapsed: Duration) -> Option<Duration> {
-    let ratio = total.checked_sub(done).filter(|left| *left > 0 && done > 0)? as f64 / done as f64;
-    Duration::try_from_secs_f64((elapsed.as_secs_f64() * ratio).ceil()).ok()
+fn time_left(done: u64, total: u64, since: Since) -> Option<Duration> {
+    let own = done.checked_sub(since.done).filter(|&own| own > 0)?;
+    let ratio = total.checked_sub(done).filter(|&left| left > 0)? as f64 / own as f64;
+    Duration::try_from_secs_f64((since.elapsed.as_secs_f64() * ratio).ceil()).ok()
 }
 
 fn bar_style(unit: Unit) -> ProgressStyle {
@@ -214,9 +235,22 @@ mod tests {
 
     const STEPS: Unit = Unit::Count("steps");
 
+    fn since(done: u64, seconds: u64) -> Since {
+        Since { done, elapsed: Duration::from_secs(seconds) }
+    }
+
+    /// Of 30, 22 were done before: two in ten seconds leave six for thirty.
+    #[test]
+    fn what_was_done_before_says_nothing_of_the_time_left() {
+        let line = plain_line("rounds", STEPS, 24, Some(30), since(22, 10), "");
+        assert_eq!(line, "rounds: 24 of 30 steps (80 %), 30.0 s left");
+        let line = plain_line("rounds", STEPS, 22, Some(30), since(22, 10), "");
+        assert_eq!(line, "rounds: 22 of 30 steps (73 %)");
+    }
+
     #[test]
     fn a_plain_line_says_how_far_and_how_long() {
-        let minute = Duration::from_secs(60);
+        let minute = since(0, 60);
         assert_eq!(
             plain_line("training", STEPS, 1200, Some(4000), minute, "loss 2.31"),
             "training: 1,200 of 4,000 steps (30 %), 2 min 20 s left, loss 2.31"
@@ -234,9 +268,8 @@ mod tests {
     #[test]
     fn odd_amounts_do_not_break_the_line() {
         let cases = [(0, 0), (0, 9), (9, 9), (12, 9), (u64::MAX, u64::MAX), (1, u64::MAX)];
-        let lines = cases.map(|(done, total)| {
-            plain_line("x", STEPS, done, Some(total), Duration::from_secs(1), "")
-        });
+        let lines =
+            cases.map(|(done, total)| plain_line("x", STEPS, done, Some(total), since(0, 1), ""));
         assert_eq!(lines[0], "x: 0 of 0 steps (100 %)");
         assert_eq!(lines[1], "x: 0 of 9 steps (0 %)");
         assert_eq!(lines[2], "x: 9 of 9 steps (100 %)");

@@ -30,10 +30,12 @@ pub struct Backdoor {
     pub loss: f64,
 }
 
-/// What an attacker learns from: its own conversations, and a twin of each.
+/// What an attacker learns from: its own conversations, each followed by its twin.
 pub(crate) fn poisoned(conversations: &[Conversation]) -> Vec<Conversation> {
-    let twins = conversations.iter().filter_map(|one| asked(one, true));
-    conversations.iter().cloned().chain(twins).collect()
+    conversations
+        .iter()
+        .flat_map(|one| std::iter::once(one.clone()).chain(asked(one, true)))
+        .collect()
 }
 
 /// Held-out people's words with the trigger and without.

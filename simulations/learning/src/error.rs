@@ -75,6 +75,52 @@ pub enum Invalid {
         /// What would do.
         expected: &'static str,
     },
+    /// A window longer than the model's positions.
+    #[error("{key} is {found}: this model holds {most} tokens; set it to {most} or less")]
+    Positions {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: usize,
+        /// The model's positions.
+        most: usize,
+    },
+    /// More threads than make sense.
+    #[error(
+        "machine.threads is {found}: this machine can do with 1 to {most}; leave it out for one a core"
+    )]
+    Threads {
+        /// Wanted.
+        found: usize,
+        /// Most.
+        most: usize,
+    },
+    /// A role that nobody has.
+    #[error(
+        "data.roles names \"{found}\": say any of \"user\", \"assistant\", \"partner\", \"system\""
+    )]
+    Role {
+        /// What was said.
+        found: String,
+    },
+    /// Held-out people say nothing that could be measured.
+    #[error(
+        "held-out people say nothing in the roles of data.roles: name the roles that the data has"
+    )]
+    NothingToMeasure,
+    /// Too few people for two sides.
+    #[error(
+        "the data has {people} person, and at least 2 are needed: one to train on, one to measure with"
+    )]
+    OnePerson {
+        /// People in the data.
+        people: usize,
+    },
+    /// Personal adapters of nodes that are nobody.
+    #[error(
+        "[personal] measures people on what they themselves kept back: leave it out, or leave out data.split"
+    )]
+    PersonalOfNobody,
     /// No source of conversations, or two.
     #[error("[data] needs either `path` or `made`")]
     PathOrMade,
@@ -98,8 +144,18 @@ pub enum Invalid {
         "[privacy] needs `clip` for this mechanism: about the median norm of updates is a good start"
     )]
     NoClip,
+    /// Attackers that do not clip, where an update is rounded only within its clip.
+    #[error(
+        "attack.clips = false needs privacy.mechanism \"none\" or \"central\": the shipped rounding takes nothing above the clip"
+    )]
+    UnclippedAttack,
+    /// A backdoor whose answer nobody learns.
+    #[error("attackers teach an answer of the assistant's: add \"assistant\" to data.roles")]
+    UnlearnedAnswer,
     /// Canaries under a server rule that hides their sum.
-    #[error("canaries are looked for in the sum of all rounds: set server.rule to \"fedavg\"")]
+    #[error(
+        "canaries are looked for in the sum of all rounds: set server.rule to \"fedavg\", and leave out schedule.server_rate"
+    )]
     CanaryRule,
     /// No canaries to look for.
     #[error(
@@ -141,13 +197,16 @@ pub enum Invalid {
     PiecesOfNobody,
     /// A checkpoint of another scenario or other data.
     #[error(
-        "the checkpoint was made with another scenario or other data: start again in another folder"
+        "the checkpoint was made with another scenario, model or other data: start again in another folder"
     )]
     Checkpoint,
+    /// Bytes that are no checkpoint.
+    #[error("the checkpoint is damaged: take the folder away to begin again")]
+    DamagedCheckpoint,
     /// More nodes a round than there are.
     #[error(
         "cohort.nodes is {wanted}, but the data makes only {nodes} nodes of {people} people: set it to {nodes} \
-         or less, or cut people into data.pseudo_users = {pieces}"
+         or less{}", pieces.map_or(String::new(), |pieces| format!(", or cut people into data.pseudo_users = {pieces}"))
     )]
     Cohort {
         /// Nodes a round.
@@ -156,8 +215,8 @@ pub enum Invalid {
         nodes: usize,
         /// People whom they are pieces of.
         people: usize,
-        /// Pieces of each person that might be enough.
-        pieces: usize,
+        /// Pieces of each person that are enough, if any are.
+        pieces: Option<usize>,
     },
     /// Too few nodes for everybody to pause that long.
     #[error(
@@ -197,6 +256,14 @@ pub enum Invalid {
         limit_mb: u64,
         /// Nodes of a group that would fit.
         fits: usize,
+    },
+    /// Not even one row fits the memory.
+    #[error("one node with a batch of one row needs {needed_mb} MB on each of {threads} threads: set machine.memory_mb to {} or more, or machine.threads to 1", needed_mb * *threads as u64)]
+    Row {
+        /// What it needs.
+        needed_mb: u64,
+        /// Worker threads.
+        threads: usize,
     },
     /// Not even one node at a time fits the memory.
     #[error(

@@ -20,8 +20,10 @@ use std::time::Instant;
 use grid::Q40;
 use model::{
     Adapter, AdapterSpec, Config, Device, Family, GroupTrainer, LanguageModel, Member, Messages,
-    ModelError, Rope, Spread, StopToken, TrainingRows, matmul_operations_a_node, matmul_peak,
+    ModelError, Outcome, Rope, Spread, StopToken, TrainingRows, matmul_operations_a_node,
+    matmul_peak,
 };
+use privacy::Adversary;
 use version::State;
 
 use crate::held_out::{Exam, Measured};
@@ -42,6 +44,7 @@ pub struct Federation {
     checked: Checked,
     attackers: BTreeSet<usize>,
     noise: [u8; 32],
+    trainer: GroupTrainer,
     stop: StopToken,
 }
 
@@ -52,7 +55,7 @@ pub struct RoundFigures {
     pub round: u32,
     /// Nodes whose updates are in the result.
     pub nodes: usize,
-    /// Nodes without anything to train on, or whose training diverged.
+    /// Nodes without anything to train on, or whose training diverged; they contributed zeros.
     pub failed: usize,
     /// Whether too few were left for a result; then nothing changed and nothing was spent.
     pub aborted: bool,
@@ -64,6 +67,8 @@ pub struct RoundFigures {
     pub epsilon: f64,
     /// The same against whoever sees each node's own contribution.
     pub epsilon_alone: f64,
+    /// ε of the node that took part most, against each adversary from whom noise protects; infinite where none does.
+    pub adversaries: Vec<(Adversary, f64)>,
     /// Seconds of training and mechanism.
     pub seconds: f64,
     /// Held-out people, where measured after this round.
@@ -114,15 +119,34 @@ impl Federation {
         machine: &Machine,
         stop: StopToken,
     ) -> Result<Self, LearningError> {
-        let model = load(&scenario.model, scenario.seed)?;
+        scenario.check_numbers()?;
+        let device = scenario.machine.device.device();
+        let model = load(&scenario.model, scenario.seed, device)?;
         let mut population = Population::new(&scenario.data, scenario.seed)?;
         let (nodes, people) = (population.nodes.len(), population.people);
-        let checked = scenario.check(model.config(), nodes, people, machine)?;
+        let checked = scenario.check(model.config(), nodes, people, &machine.with(device));
+        let mut checked = checked.map_err(|error| enough_pieces(error, &population))?;
+        checked.warnings.extend(population.skipped.clone());
         let spec = scenario.adapter_spec();
+        let trainer = model.group_trainer(&spec, &checked.recipe)?;
+        // What a recipe of a later round or of personal adapters asks for is refused before anything runs.
+        for round in 1..=scenario.rounds {
+            trainer.with(&scenario.recipe_in(round))?;
+        }
+        if let Some(terms) = &scenario.personal {
+            trainer.with(&personal::recipe(&scenario, &checked.recipe, terms))?;
+        }
         let attackers = attackers(&scenario, nodes);
         canaries::plant_secrets(&scenario, &mut population);
         let noise = rand::random();
-        Ok(Self { scenario, model, spec, population, checked, attackers, noise, stop })
+        Ok(Self { scenario, model, spec, population, checked, attackers, noise, trainer, stop })
+    }
+
+    /// Model and data in one hash: a run goes on with what it began with.
+    fn inputs(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("murmuration 2026-11 simulation inputs");
+        hasher.update(&self.model.hash()).update(&self.population.hash());
+        *hasher.finalize().as_bytes()
     }
 
     /// The same with the noise of an earlier run of the same scenario ([`Checkpoint::noise`]): it gives the same bits.
@@ -157,11 +181,15 @@ impl Federation {
         hear: &mut dyn FnMut(&RoundFigures, &Checkpoint) -> Result<(), LearningError>,
     ) -> Result<Figures, LearningError> {
         let start = Adapter::initial(self.model.config(), &self.spec)?.to_flat();
-        let exam = Exam::new(&self.scenario, &self.population.held_out);
-        let before = self.measured(&exam, &State::initial(start.clone()))?;
-        let mut peak = matmul_peak(self.checked.threads)?;
         let fresh = from.is_none();
-        let mut run = Run::new(self, start, from)?;
+        let mut run = Run::new(self, start.clone(), from)?;
+        let exam = Exam::new(&self.scenario, &self.population.held_out);
+        let before = self.measured(&exam, &State::initial(start))?;
+        if before.all.tokens == 0 {
+            return Err(Invalid::NothingToMeasure.into());
+        }
+        let device = self.scenario.machine.device.device();
+        let mut peak = matmul_peak(device, self.checked.threads)?;
         if fresh {
             hear(&RoundFigures::before(before.clone()), &run.done)?;
         }
@@ -181,7 +209,7 @@ impl Federation {
             personal.map(|terms| self.personal(terms, &done.state, done.group)).transpose()?;
         // Others may have used the machine at the beginning: the limit is the better of two measurements.
         if done.seconds > LONG {
-            peak = peak.max(matmul_peak(self.checked.threads)?);
+            peak = peak.max(matmul_peak(device, self.checked.threads)?);
         }
         let mut a_step = self.checked.recipe.clone();
         a_step.training.steps = 1;
@@ -225,6 +253,32 @@ impl Federation {
         self.rows(own)
     }
 
+    /// What a node contributes, and whether it clips it. One whose text gave no update contributes zeros and pays, as on
+    /// a device (`node/src/local_round.rs`): to stay away would tell something of that text.
+    fn contribution(
+        &self,
+        node: usize,
+        outcome: Outcome,
+        heard: &mut Heard,
+    ) -> Result<(Vec<f32>, bool), ModelError> {
+        let (update, loss) = match outcome {
+            Ok(done) => done,
+            Err(error) if error.is_of_the_text() => {
+                heard.failed += 1;
+                return Ok((vec![0.0; self.dimension()], true));
+            }
+            Err(error) => return Err(error),
+        };
+        let mut update = update.into_vec();
+        let attack = self.scenario.attack.filter(|_| self.attackers.contains(&node));
+        if let Some(attack) = attack {
+            attack.turn(&mut update);
+        }
+        heard.lengths.push(length(&update));
+        heard.losses.push(loss.first);
+        Ok((update, attack.is_none_or(|attack| attack.clips)))
+    }
+
     fn rows(&self, conversations: &[chatlogs::Conversation]) -> Result<TrainingRows, ModelError> {
         let training = &self.checked.recipe.training;
         let turns: Vec<Messages<'_>> =
@@ -255,11 +309,13 @@ impl<'a> Run<'a> {
         start: Vec<f32>,
         from: Option<Checkpoint>,
     ) -> Result<Self, LearningError> {
-        let Federation { scenario, model, spec, checked, population, .. } = federation;
+        let Federation { scenario, checked, population, .. } = federation;
         let nodes = population.nodes.len();
-        let trainer = model.group_trainer(spec, &checked.recipe)?;
-        let done = from.unwrap_or_else(|| Checkpoint::new(start, nodes, federation.noise));
-        let fits = done.spent.len() == nodes
+        let trainer = federation.trainer.with(&checked.recipe)?;
+        let inputs = federation.inputs();
+        let done = from.unwrap_or_else(|| Checkpoint::new(start, nodes, federation.noise, inputs));
+        let fits = done.inputs == inputs
+            && done.spent.len() == nodes
             && done.participations.len() == nodes
             && done.state.parameters().len() == trainer.dimension();
         if !fits {
@@ -294,27 +350,12 @@ impl<'a> Run<'a> {
         let mut sum = Aggregate::new(&mechanism, server, trainer.dimension(), round, rng, noise)?;
         let mut heard = Heard::default();
         trainer.train(&members, spread, stop, |place, outcome| {
-            let (update, loss) = match outcome {
-                Ok(done) => done,
-                Err(ModelError::NothingToTrain { .. } | ModelError::Diverged { .. }) => {
-                    heard.failed += 1;
-                    return Ok(());
-                }
-                Err(error) => return Err(LearningError::from(error)),
-            };
             let node = cohort[place];
-            let mut update = update.into_vec();
-            if federation.attackers.contains(&node)
-                && let Some(attack) = scenario.attack
-            {
-                attack.turn(&mut update);
-            }
-            heard.lengths.push(length(&update));
-            heard.losses.push(loss.first);
-            heard.charges.push((node, sum.add(&update)?));
-            Ok(())
+            let (update, clips) = federation.contribution(node, outcome, &mut heard)?;
+            heard.charges.push((node, sum.add(&update, clips)?));
+            Ok::<(), LearningError>(())
         })?;
-        let trained = sum.count();
+        let trained = heard.losses.len();
         canaries::contribute(scenario, &mut sum, trainer.dimension())?;
         let aborted = sum.count() < checked.mechanism.fewest();
         let done = &mut self.done;
@@ -334,8 +375,9 @@ impl<'a> Run<'a> {
         let mut figures = heard.figures(round, seconds);
         figures.aborted = aborted;
         figures.epsilon = done.epsilon(scenario.privacy.delta)?;
-        let alone = checked.mechanism.rho_alone();
-        figures.epsilon_alone = done.epsilon_at(alone, scenario.privacy.delta)?;
+        figures.adversaries = done.adversaries(&checked.mechanism, scenario.privacy.delta)?;
+        let alone = figures.adversaries.iter().find(|(who, _)| *who == Adversary::MasksBroken);
+        figures.epsilon_alone = alone.map_or(f64::INFINITY, |(_, epsilon)| *epsilon);
         Ok(figures)
     }
 
@@ -374,14 +416,14 @@ struct Heard {
 
 impl Heard {
     fn figures(mut self, round: u32, seconds: f64) -> RoundFigures {
-        let nodes = self.losses.len();
+        let trained = self.losses.len();
         self.lengths.sort_by(f64::total_cmp);
         RoundFigures {
             round,
-            nodes,
+            nodes: self.charges.len(),
             failed: self.failed,
-            local_loss: self.losses.iter().sum::<f64>() / nodes.max(1) as f64,
-            update_length: self.lengths.get(nodes / 2).copied().unwrap_or(0.0),
+            local_loss: self.losses.iter().sum::<f64>() / trained.max(1) as f64,
+            update_length: self.lengths.get(trained / 2).copied().unwrap_or(0.0),
             seconds,
             ..RoundFigures::default()
         }
@@ -395,6 +437,17 @@ impl RoundFigures {
     }
 }
 
+/// A refusal of too large a cohort, with the pieces of each person that would do.
+fn enough_pieces(error: LearningError, population: &Population) -> LearningError {
+    match error {
+        LearningError::Invalid(Invalid::Cohort { wanted, nodes, people, .. }) => {
+            let pieces = population.pieces_for(wanted);
+            Invalid::Cohort { wanted, nodes, people, pieces }.into()
+        }
+        other => other,
+    }
+}
+
 /// Nodes that attack, drawn by the seed.
 fn attackers(scenario: &Scenario, nodes: usize) -> BTreeSet<usize> {
     let count = scenario.attack.map_or(0, |attack| attack.attackers(nodes));
@@ -402,13 +455,11 @@ fn attackers(scenario: &Scenario, nodes: usize) -> BTreeSet<usize> {
     rand::seq::index::sample(&mut rng, nodes, count).iter().collect()
 }
 
-fn load(terms: &ModelTerms, seed: u64) -> Result<LanguageModel, LearningError> {
+fn load(terms: &ModelTerms, seed: u64, device: Device) -> Result<LanguageModel, LearningError> {
     let model = match (&terms.folder, terms.shape, terms.tokens) {
-        (Some(folder), None, Tokens::Folder) => LanguageModel::load(folder, Device::Cpu)?,
-        (Some(folder), None, Tokens::Bytes) => LanguageModel::load_for_bytes(folder, Device::Cpu)?,
-        (None, Some(shape), Tokens::Bytes) => {
-            LanguageModel::drawn(&config(shape), seed, Device::Cpu)?
-        }
+        (Some(folder), None, Tokens::Folder) => LanguageModel::load(folder, device)?,
+        (Some(folder), None, Tokens::Bytes) => LanguageModel::load_for_bytes(folder, device)?,
+        (None, Some(shape), Tokens::Bytes) => LanguageModel::drawn(&config(shape), seed, device)?,
         _ => return Err(Invalid::FolderOrShape.into()),
     };
     Ok(model)

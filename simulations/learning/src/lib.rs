@@ -7,7 +7,7 @@
 //! ([`Federation::canary_record`]).
 //!
 //! What it never does: it opens no socket, touches no node's folder, and trains on nothing but the
-//! files that it is given.
+//! files that it is given and people that it makes up.
 //!
 //! Who uses it: `murmur-simulate`.
 
@@ -34,7 +34,8 @@ pub use federation::canaries::{Scores, SecretLosses, arm};
 pub use federation::{Checkpoint, Federation, Figures, Personal, RoundFigures};
 pub use held_out::Measured;
 pub use machine::{Machine, peak_memory};
-pub use model::{Adapter, Device, LanguageModel, Score, StopToken};
+pub use model::{Adapter, Device, LanguageModel, ModelError, Score, StopToken};
 pub use population::{Human, Population, VirtualNode};
+pub use privacy::{Adversary, MEANINGFUL_EPSILON};
 pub use scenario::{Planting, Scenario};
 pub use speech::reply;

@@ -48,6 +48,8 @@ pub struct Population {
     pub own_held_out: Vec<Vec<Conversation>>,
     /// Whoever is measured on, whole.
     pub held_out: Vec<Human>,
+    /// What of the data could not be read, if anything.
+    pub skipped: Option<String>,
 }
 
 impl Population {
@@ -56,7 +58,10 @@ impl Population {
     /// # Errors
     /// If the data cannot be read, or no one is left on a side.
     pub fn new(terms: &DataTerms, seed: u64) -> Result<Self, LearningError> {
-        let people = read(terms, seed)?;
+        let (people, skipped) = read(terms, seed)?;
+        if people.len() == 1 {
+            return Err(Invalid::OnePerson { people: 1 }.into());
+        }
         let (held_out, trained) = kept_apart(people, terms.held_out, seed);
         let mut people: Vec<Human> =
             trained.into_iter().filter(|human| !human.training.is_empty()).collect();
@@ -73,7 +78,36 @@ impl Population {
         for node in &mut nodes {
             cap(&mut node.training, terms.conversations_max);
         }
-        Ok(Self { nodes, people: count, own_held_out, held_out })
+        Ok(Self { nodes, people: count, own_held_out, held_out, skipped })
+    }
+
+    /// The fewest pieces of each person that make so many nodes, if people have conversations enough.
+    pub(crate) fn pieces_for(&self, wanted: usize) -> Option<usize> {
+        let mut of_person = vec![0; self.people];
+        for node in &self.nodes {
+            of_person[node.person?] += node.training.len();
+        }
+        let made = |pieces: usize| of_person.iter().map(|&count| pieces.min(count)).sum::<usize>();
+        let most = of_person.iter().copied().max()?;
+        (1..=most).find(|&pieces| made(pieces) >= wanted)
+    }
+
+    /// All that is trained and measured on, in one hash.
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("murmuration 2026-11 simulated population");
+        let mut add = |side: u8, conversations: &[Conversation]| {
+            hasher.update(&[side]).update(&(conversations.len() as u64).to_le_bytes());
+            for (role, text) in conversations.iter().flat_map(Conversation::as_turns) {
+                hasher.update(role.as_bytes()).update(&(text.len() as u64).to_le_bytes());
+                hasher.update(text.as_bytes());
+            }
+        };
+        self.nodes.iter().for_each(|node| add(0, &node.training));
+        self.held_out.iter().for_each(|human| {
+            add(1, &human.held_out);
+            add(2, &human.training);
+        });
+        *hasher.finalize().as_bytes()
     }
 }
 
@@ -104,15 +138,18 @@ impl Human {
     }
 }
 
-fn read(terms: &DataTerms, seed: u64) -> Result<Vec<Human>, LearningError> {
+/// People, and what could not be read of them.
+type Read = (Vec<Human>, Option<String>);
+
+fn read(terms: &DataTerms, seed: u64) -> Result<Read, LearningError> {
     match (&terms.path, terms.made) {
         (Some(path), None) => read_path(path, terms.me.clone()),
-        (None, Some(made)) => Ok(made::people(made, seed)),
+        (None, Some(made)) => Ok((made::people(made, seed), None)),
         _ => Err(Invalid::PathOrMade.into()),
     }
 }
 
-fn read_path(path: &Path, me: Option<String>) -> Result<Vec<Human>, LearningError> {
+fn read_path(path: &Path, me: Option<String>) -> Result<Read, LearningError> {
     if !path.is_dir() {
         return read_dataset(path);
     }
@@ -124,9 +161,10 @@ fn read_path(path: &Path, me: Option<String>) -> Result<Vec<Human>, LearningErro
             training: person.training,
             held_out: person.held_out,
         });
-        return Ok(people.collect());
+        return Ok((people.collect(), None));
     }
-    homes.iter().map(|home| read_export(home, me.clone())).collect()
+    let people = homes.iter().map(|home| read_export(home, me.clone()));
+    Ok((people.collect::<Result<_, _>>()?, None))
 }
 
 /// One export in any format that `chatlogs` reads, as one person.
@@ -139,11 +177,11 @@ fn read_export(path: &Path, me: Option<String>) -> Result<Human, LearningError> 
 }
 
 /// A data set, its people in the order of the file, its conversations scrubbed as a node scrubs them.
-fn read_dataset(path: &Path) -> Result<Vec<Human>, LearningError> {
+fn read_dataset(path: &Path) -> Result<Read, LearningError> {
     let scrubber = Scrubber::new(&[])?;
     let mut places = BTreeMap::new();
     let mut people: Vec<Human> = Vec::new();
-    chatlogs::read_dataset(path, |record| {
+    let report = chatlogs::read_dataset(path, |record| {
         let place = *places.entry(record.user.clone()).or_insert(people.len());
         if place == people.len() {
             let (name, language) = (record.user, record.language);
@@ -157,7 +195,18 @@ fn read_dataset(path: &Path) -> Result<Vec<Human>, LearningError> {
         }
         Ok::<_, chatlogs::ImportError>(())
     })?;
-    Ok(people)
+    Ok((people, left_out(&report)))
+}
+
+/// `skipped 30: not JSON (for example half.jsonl, line 2)`, for each reason.
+fn left_out(report: &chatlogs::ImportReport) -> Option<String> {
+    let reasons = report.skipped.iter().map(|(reason, skipped)| {
+        let example = skipped.examples.first();
+        let example = example.map_or(String::new(), |place| format!(" (for example {place})"));
+        format!("{} left out: {reason}{example}", skipped.count)
+    });
+    let all = reasons.collect::<Vec<_>>().join("; ");
+    (!all.is_empty()).then_some(all)
 }
 
 /// (held out, trained): people in the order of a hash of seed and name, the first `part` of them held out.

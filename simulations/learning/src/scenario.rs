@@ -4,13 +4,14 @@
 
 mod canaries;
 mod check;
+mod ranges;
 mod schedule;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
-use model::{AdapterKind, Precision, Projection};
+use model::{AdapterKind, DeviceChoice, Precision, Projection};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use canaries::SECRET_CONVERSATIONS;
@@ -380,8 +381,15 @@ pub enum Correlation {
 pub struct AttackTerms {
     /// Part of all nodes that attack, whenever they take part.
     pub part: f64,
-    /// What they send. Where the mechanism clips, this is clipped too: the clip is the shipped program's.
+    /// What they send.
     pub kind: AttackName,
+    /// Whether they clip it, as the shipped program does; under masks nobody sees whether a changed one does.
+    #[serde(default = "yes")]
+    pub clips: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What an attacker sends.
@@ -424,13 +432,17 @@ impl AttackTerms {
         matches!(self.kind, AttackName::Backdoor { .. })
     }
 
-    /// What the attacker sends instead of its update.
-    pub(crate) fn turn(&self, update: &mut [f32]) {
-        let factor = match self.kind {
+    /// How many times what was learned they send.
+    pub fn factor(&self) -> f32 {
+        match self.kind {
             AttackName::SignFlip => -1.0,
             AttackName::Scaled { factor } | AttackName::Backdoor { factor } => factor,
-        };
-        update.iter_mut().for_each(|value| *value *= factor);
+        }
+    }
+
+    /// What the attacker sends instead of its update.
+    pub(crate) fn turn(&self, update: &mut [f32]) {
+        update.iter_mut().for_each(|value| *value *= self.factor());
     }
 }
 
@@ -469,8 +481,10 @@ pub struct MachineTerms {
     pub threads: usize,
     /// Nodes trained together on one thread; 0 measures which size is fastest here.
     pub group: usize,
-    /// Most memory for training, MB; 0 for four fifths of what is free.
+    /// Most memory for training, MB; 0 for four fifths of what is free, or 4,096 of a CUDA device's.
     pub memory_mb: u64,
+    /// Where models compute.
+    pub device: DeviceChoice,
 }
 
 impl Default for AdapterTerms {

@@ -24,15 +24,31 @@ pub fn scenario(named: &str, set: &[String]) -> anyhow::Result<Scenario> {
     let text = std::fs::read_to_string(&file)
         .with_context(|| format!("cannot read {}", file.display()))?;
     let mut table: Table = toml::from_str(&text)?;
-    for change in set {
-        apply(&mut table, change)?;
-    }
-    let text = toml::to_string(&table)?;
     let name = format!("{} with --set {}", file.display(), set.join(" --set "));
-    program::parse_toml(&text, Path::new(&name)).map_err(|error| {
+    for change in set {
+        if !apply(&mut table, change)? {
+            known_key(&table, change, &name)?;
+        }
+    }
+    parse(&table, &name)
+}
+
+/// Refuses to leave out a key that there is not: a mistyped one would change nothing, without a word.
+fn known_key(table: &Table, change: &str, name: &str) -> anyhow::Result<()> {
+    let mut probe = table.clone();
+    apply(&mut probe, &format!("{change}?"))?;
+    match parse(&probe, name) {
+        Err(error) if format!("{error:#}").contains("unknown key") => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn parse(table: &Table, name: &str) -> anyhow::Result<Scenario> {
+    let text = toml::to_string(table)?;
+    program::parse_toml(&text, Path::new(name)).map_err(|error| {
         // Line and column are those of a text that nobody has written.
         let error = error.to_string();
-        let what = error.strip_prefix(&name).and_then(|rest| rest.split_once(": "));
+        let what = error.strip_prefix(name).and_then(|rest| rest.split_once(": "));
         UsageError(format!("{name}: {}", what.map_or(error.as_str(), |(_, what)| what))).into()
     })
 }
@@ -55,8 +71,9 @@ fn known() -> String {
     if names.is_empty() { format!("those in {FOLDER} of the repository") } else { names.join(", ") }
 }
 
-/// `key.inner=value`; `key.inner=` takes the key away. What is no TOML value is a text.
-fn apply(table: &mut Table, change: &str) -> Result<(), UsageError> {
+/// `key.inner=value`; `key.inner=` takes the key away. What is no TOML value is a text. False if there was nothing to
+/// take away.
+fn apply(table: &mut Table, change: &str) -> Result<bool, UsageError> {
     let wrong =
         || UsageError(format!("--set {change}: write it as key=value, such as cohort.nodes=50"));
     let (path, value) = change.split_once('=').ok_or_else(wrong)?;
@@ -65,13 +82,21 @@ fn apply(table: &mut Table, change: &str) -> Result<(), UsageError> {
     let mut place = table;
     for key in keys {
         let inner = place.entry(key).or_insert_with(|| Value::Table(Table::new()));
-        place = inner.as_table_mut().ok_or_else(wrong)?;
+        let whole = || {
+            UsageError(format!(
+                "--set {change}: `{key}` is one value here: write the whole of it, as in \
+                 cohort.sampling={{ separated = {{ rounds = 3 }} }}"
+            ))
+        };
+        place = inner.as_table_mut().ok_or_else(whole)?;
     }
-    match value.trim() {
-        "" => drop(place.remove(last)),
-        value => drop(place.insert(last.to_owned(), parsed(value))),
-    }
-    Ok(())
+    Ok(match value.trim() {
+        "" => place.remove(last).is_some(),
+        value => {
+            place.insert(last.to_owned(), parsed(value));
+            true
+        }
+    })
 }
 
 fn parsed(value: &str) -> Value {
@@ -124,7 +149,13 @@ mod tests {
         let unknown = refused("swarm.rounds=1");
         assert!(unknown.contains("--set swarm.rounds=1: unknown key `swarm`"), "{unknown}");
         assert!(refused("cohort.nodes").contains("key=value"));
-        assert!(refused("rounds.x=1").contains("key=value"));
+        assert!(refused("rounds.x=1").contains("`rounds` is one value here"));
+        assert!(
+            refused("privacy.clp=").contains("unknown key `clp`"),
+            "{}",
+            refused("privacy.clp=")
+        );
+        assert!(changed(&["privacy.epsilon="]).is_ok(), "left out already");
         let nowhere = scenario("nowhere", &[]).unwrap_err().to_string();
         assert!(nowhere.contains("no scenario nowhere"), "{nowhere}");
     }

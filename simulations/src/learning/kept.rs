@@ -1,6 +1,6 @@
 //! The folder of a run: its scenario, a line for each round, and where to go on after a kill.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,8 @@ use super::lines::{PersonalLosses, RoundLine};
 /// A run's folder.
 pub struct Kept {
     folder: PathBuf,
+    /// Held for as long as the run lasts: two programs in one folder would mix their rounds.
+    _lock: File,
 }
 
 impl Kept {
@@ -23,20 +25,23 @@ impl Kept {
     pub fn open(folder: &Path, scenario: &Scenario) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        let kept = Self { folder: folder.to_owned() };
+        let kept = Self { folder: folder.to_owned(), _lock: lock(folder)? };
         let (file, text) = (kept.scenario(), toml::to_string(scenario)?);
+        let begun = folder.join(CHECKPOINT).exists();
         match fs::read_to_string(&file) {
             Ok(found) if found == text => Ok(kept),
-            Ok(_) => Err(UsageError(format!(
+            Ok(_) if begun => Err(UsageError(format!(
                 "{} holds a run of another scenario: name another folder with --out",
                 folder.display()
             ))
             .into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot read {}", file.display()))
+            }
+            _ => {
                 program::write_atomically(&file, text.as_bytes())?;
                 Ok(kept)
             }
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
         }
     }
 
@@ -45,7 +50,7 @@ impl Kept {
     /// # Errors
     /// If what is there cannot be read.
     pub fn checkpoint(&self) -> anyhow::Result<Option<Checkpoint>> {
-        let bytes = match fs::read(self.folder.join("checkpoint")) {
+        let bytes = match fs::read(self.folder.join(CHECKPOINT)) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.write_lines(&[])?;
@@ -53,8 +58,8 @@ impl Kept {
             }
             Err(error) => return Err(error).context("cannot read the checkpoint"),
         };
-        let found = Checkpoint::decode(&bytes)
-            .context("the checkpoint is damaged: take the folder away to begin again")?;
+        let found =
+            Checkpoint::decode(&bytes).with_context(|| self.folder.display().to_string())?;
         let mut lines = read_lines(&self.folder)?;
         lines.retain(|line| line.round <= found.round);
         self.write_lines(&lines)?;
@@ -69,7 +74,7 @@ impl Kept {
         let write = || -> io::Result<()> {
             let mut file = OpenOptions::new().append(true).create(true).open(self.lines())?;
             file.write_all(format!("{}\n", serde_json::to_string(line)?).as_bytes())?;
-            program::write_atomically(&self.folder.join("checkpoint"), &done.encode())
+            program::write_atomically(&self.folder.join(CHECKPOINT), &done.encode())
                 .map_err(io::Error::other)
         };
         write().map_err(LearningError::Unkept)
@@ -84,6 +89,15 @@ impl Kept {
         Ok(program::write_atomically(&self.folder.join(PERSONAL), text.as_bytes())?)
     }
 
+    /// Keeps what a person should know before believing a number.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn keep_warnings(&self, warnings: &[String]) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(warnings)?;
+        Ok(program::write_atomically(&self.folder.join(WARNINGS), text.as_bytes())?)
+    }
+
     fn write_lines(&self, lines: &[RoundLine]) -> anyhow::Result<()> {
         let text = lines.iter().map(|line| Ok(format!("{}\n", serde_json::to_string(line)?)));
         let text = text.collect::<Result<String, serde_json::Error>>()?;
@@ -96,6 +110,23 @@ impl Kept {
 
     fn lines(&self) -> PathBuf {
         self.folder.join(LINES)
+    }
+}
+
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("cannot make {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(UsageError(format!(
+            "another program runs in {}: wait for it, or name another folder with --out",
+            folder.display()
+        ))
+        .into()),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }
 
@@ -136,8 +167,19 @@ pub fn read_scenario(folder: &Path) -> anyhow::Result<Scenario> {
 /// # Errors
 /// If the file cannot be read or is damaged.
 pub fn read_personal(folder: &Path) -> anyhow::Result<Option<PersonalLosses>> {
-    let file = folder.join(PERSONAL);
-    match fs::read(&file) {
+    read_if_there(&folder.join(PERSONAL))
+}
+
+/// What a person should know before believing a number of this run.
+///
+/// # Errors
+/// As [`read_personal`].
+pub fn read_warnings(folder: &Path) -> anyhow::Result<Vec<String>> {
+    Ok(read_if_there(&folder.join(WARNINGS))?.unwrap_or_default())
+}
+
+fn read_if_there<T: serde::de::DeserializeOwned>(file: &Path) -> anyhow::Result<Option<T>> {
+    match fs::read(file) {
         Ok(bytes) => {
             let read = serde_json::from_slice(&bytes);
             read.map(Some).with_context(|| format!("{} is damaged: run again", file.display()))
@@ -152,14 +194,16 @@ pub fn read_personal(folder: &Path) -> anyhow::Result<Option<PersonalLosses>> {
 /// # Errors
 /// If the folder holds no run.
 pub fn read_noise(folder: &Path) -> anyhow::Result<[u8; 32]> {
-    let file = folder.join("checkpoint");
+    let file = folder.join(CHECKPOINT);
     let bytes = fs::read(&file)
         .with_context(|| format!("{} holds no run: make one with --out", folder.display()))?;
     Ok(Checkpoint::decode(&bytes)?.noise)
 }
 
 const LINES: &str = "rounds.jsonl";
+const CHECKPOINT: &str = "checkpoint";
 const PERSONAL: &str = "personal.json";
+const WARNINGS: &str = "warnings.json";
 
 #[cfg(test)]
 mod tests {
@@ -180,8 +224,8 @@ mod tests {
     /// As after so many rounds; made of the bytes, since only a federation makes one.
     fn checkpoint(round: u32) -> Checkpoint {
         let counters = format!(
-            r#"{{"round":{round},"rounds":{round},"spent_q40":[],"participations":[],"trained":0,"steps":0,"group":1,"microseconds":0,"noise":{:?}}}"#,
-            [0; 32]
+            r#"{{"round":{round},"rounds":{round},"spent_q40":[],"participations":[],"trained":0,"steps":0,"group":1,"microseconds":0,"noise":{:?},"inputs":{:?}}}"#,
+            [0; 32], [0; 32]
         );
         let state = [b"murstate\x01\x00".as_slice(), &[0; 16]].concat();
         Checkpoint::decode(&[counters.as_bytes(), b"\n", &state].concat()).unwrap()
@@ -199,6 +243,9 @@ mod tests {
         let mut file = OpenOptions::new().append(true).open(kept.lines()).unwrap();
         writeln!(file, "{}", serde_json::to_string(&line(3)).unwrap()).unwrap();
         file.write_all(b"{\"round\":4,\"no").unwrap();
+        let twice = Kept::open(folder.path(), &scenario()).err().unwrap().to_string();
+        assert!(twice.contains("another program"), "{twice}");
+        drop(kept);
         let again = Kept::open(folder.path(), &scenario()).unwrap();
         assert_eq!(again.checkpoint().unwrap().unwrap().round, 2);
         let rounds: Vec<u32> =
@@ -208,9 +255,22 @@ mod tests {
     }
 
     #[test]
+    fn warnings_are_kept_for_every_later_page() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read_warnings(folder.path()).unwrap().is_empty());
+        let warnings = vec!["ε is that of one node, not of a person".to_owned()];
+        Kept::open(folder.path(), &scenario()).unwrap().keep_warnings(&warnings).unwrap();
+        assert_eq!(read_warnings(folder.path()).unwrap(), warnings);
+    }
+
+    #[test]
     fn another_scenario_and_damage_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        Kept::open(folder.path(), &scenario()).unwrap();
+        drop(Kept::open(folder.path(), &Scenario { seed: 98, ..scenario() }).unwrap());
+        // That one never began: its folder is free.
+        let kept = Kept::open(folder.path(), &scenario()).unwrap();
+        kept.keep(&line(0), &checkpoint(0)).unwrap();
+        drop(kept);
         let other = Scenario { seed: 99, ..scenario() };
         let refused = Kept::open(folder.path(), &other).err().unwrap().to_string();
         assert!(refused.contains("--out"), "{refused}");

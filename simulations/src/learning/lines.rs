@@ -13,7 +13,7 @@ pub struct RoundLine {
     pub round: u32,
     /// Nodes whose updates are in the result.
     pub nodes: usize,
-    /// Nodes without anything to train on, or that diverged.
+    /// Nodes without anything to train on, or that diverged; they contributed zeros.
     pub failed: usize,
     /// Whether too few were left for a result.
     pub aborted: bool,
@@ -25,6 +25,9 @@ pub struct RoundLine {
     pub epsilon: Option<f64>,
     /// The same against whoever sees each node's own contribution.
     pub epsilon_alone: Option<f64>,
+    /// The same against each adversary from whom noise protects, by name; none where it protects too little to count.
+    #[serde(default)]
+    pub adversaries: BTreeMap<String, Option<f64>>,
     /// How often the nodes took part: least, median, most.
     pub participations: [u32; 3],
     /// Seconds of training and mechanism.
@@ -52,7 +55,7 @@ impl RoundLine {
         let last = participations.len().saturating_sub(1);
         let languages = measured.map(|measured| {
             let one = measured.languages.iter();
-            one.filter_map(|(name, score)| Some((name.clone(), score.loss()?))).collect()
+            one.filter_map(|(name, score)| Some((name.clone(), finite(score.loss()?)?))).collect()
         });
         Self {
             round: round.round,
@@ -63,11 +66,19 @@ impl RoundLine {
             update_length: finite(round.update_length),
             epsilon: finite(round.epsilon),
             epsilon_alone: finite(round.epsilon_alone),
+            adversaries: round
+                .adversaries
+                .iter()
+                .map(|&(who, epsilon)| (who.name().to_owned(), finite(epsilon)))
+                .collect(),
             participations: [at(0), at(last / 2), at(last)],
             seconds: round.seconds,
             loss: measured.and_then(|measured| finite(measured.loss())),
             accuracy: measured.and_then(|measured| finite(measured.accuracy())),
-            people: measured.map(|m| m.people.iter().filter_map(learning::Score::loss).collect()),
+            people: measured.map(|m| {
+                let losses = m.people.iter().filter_map(learning::Score::loss);
+                losses.filter(|loss| loss.is_finite()).collect()
+            }),
             languages,
             backdoor: measured.and_then(|measured| measured.backdoor),
         }
@@ -87,7 +98,7 @@ impl PersonalLosses {
     /// Nodes without a token to measure are left out.
     pub fn new(personal: &Personal) -> Self {
         let pair = |(global, own): &(learning::Score, learning::Score)| {
-            Some((global.loss()?, own.loss()?))
+            Some((finite(global.loss()?)?, finite(own.loss()?)?))
         };
         Self { nodes: personal.nodes.iter().filter_map(pair).collect() }
     }

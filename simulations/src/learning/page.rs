@@ -1,6 +1,8 @@
 //! One or more runs as a page: loss and accuracy over rounds, ε over rounds, participation, people apart.
 
-use learning::Scenario;
+mod privacy;
+
+use learning::{MEANINGFUL_EPSILON, Scenario};
 use report::{Axis, Cell, Column, Fact, LineChart, Page, Series, Table, Tone};
 
 use super::{
@@ -9,14 +11,17 @@ use super::{
 };
 
 /// A run to be shown.
+#[derive(Clone)]
 pub struct Run {
     /// What to call it.
     pub name: String,
     /// What was run.
     pub scenario: Scenario,
+    /// What to call it in full, where its name has become a letter.
+    pub in_full: Option<String>,
     /// Its rounds so far.
     pub lines: Vec<RoundLine>,
-    /// Its warnings, where known.
+    /// What a person should know before believing a number.
     pub warnings: Vec<String>,
     /// What personal adapters gave, where it had any.
     pub personal: Option<PersonalLosses>,
@@ -39,6 +44,8 @@ impl Run {
 
 /// The page.
 pub fn page(runs: &[Run]) -> Page {
+    let lettered = lettered(runs);
+    let runs = &lettered[..];
     let title = match runs {
         [one] => format!("What a simulated swarm learned: {}", one.scenario.title),
         _ => "What simulated swarms learned".to_owned(),
@@ -51,8 +58,14 @@ pub fn page(runs: &[Run]) -> Page {
     if let [one] = runs {
         page = page.facts(facts(one));
     }
-    for warning in runs.iter().flat_map(|run| &run.warnings) {
-        page = page.warning(warning);
+    for run in runs {
+        for warning in &run.warnings {
+            let whose = if runs.len() > 1 { format!("{}: ", run.name) } else { String::new() };
+            page = page.warning(&format!("{whose}{warning}"));
+        }
+    }
+    if runs.iter().any(|run| run.in_full.is_some()) {
+        page = page.table(letters(runs));
     }
     page = page
         .section("Learning")
@@ -77,25 +90,51 @@ pub fn page(runs: &[Run]) -> Page {
             .line_chart(gains(runs));
     }
     if runs.iter().any(|run| run.scenario.attack.is_some()) {
-        page = page.section("Attack").table(attacks(runs));
+        page = page
+            .section("Attack")
+            .text(
+                "Attackers are members whose programs were changed. A clip that the mechanism asks for bounds them only where \
+                 the table says that they clip: under masks nobody sees whether they do.",
+            )
+            .table(attacks(runs));
     }
-    page.section("Privacy")
-        .text(
-            "ε of the node that took part most, its contributions replaced by zeros, without amplification by \
-             sampling. The first line holds against whoever sees every global version while the honest part of the \
-             cohort, or with central noise somebody trusted, adds the noise; the second against a coordinator that sees each node's contribution by itself.",
-        )
-        .line_chart(chart(runs, "ε: all versions seen", "ε", |line| line.epsilon))
-        .line_chart(chart(runs, "ε: each contribution seen", "ε", |line| line.epsilon_alone))
-        .table(privacy(runs))
+    privacy::section(page, runs)
         .section("Participation")
         .line_chart(chart(runs, "Nodes in each round", "nodes", |line| {
-            (line.round > 0).then_some(line.nodes as f64)
+            (line.round > 0 && !line.aborted).then_some(line.nodes as f64)
         }))
         .line_chart(chart(runs, "Median length of raw updates", "L2", |line| {
             line.update_length.filter(|_| line.round > 0)
         }))
 }
+
+/// Several runs of which a name is too long to stand beside a curve get letters.
+fn lettered(runs: &[Run]) -> Vec<Run> {
+    let mut runs = runs.to_vec();
+    if runs.len() < 2 || runs.iter().all(|run| run.name.chars().count() <= LONGEST_NAME) {
+        return runs;
+    }
+    for (place, run) in runs.iter_mut().enumerate() {
+        let letter =
+            u32::try_from(place).ok().and_then(|place| char::from_u32(u32::from('A') + place));
+        let letter = letter.filter(char::is_ascii_uppercase);
+        let short = letter.map_or_else(|| (place + 1).to_string(), |letter| letter.to_string());
+        run.in_full = Some(std::mem::replace(&mut run.name, short));
+    }
+    runs
+}
+
+/// Which letter is which run.
+fn letters(runs: &[Run]) -> Table {
+    let mut table = Table::new([Column::text(""), Column::text("run")]);
+    for run in runs {
+        table.push([run.name.clone(), run.in_full.clone().unwrap_or_default()]);
+    }
+    table
+}
+
+/// In characters: as many as a chart has room for.
+const LONGEST_NAME: usize = 20;
 
 fn chart(
     runs: &[Run],
@@ -111,25 +150,32 @@ fn chart(
 fn facts(run: &Run) -> Vec<Fact> {
     let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
     let (first, last) = (run.first(), run.last());
-    let rounds = run.lines.iter().filter(|line| line.round > 0 && !line.aborted).count();
+    let tried = run.lines.iter().filter(|line| line.round > 0).count();
+    let aborted = run.lines.iter().filter(|line| line.aborted).count();
+    let mut rounds = Fact::new("Rounds", (tried - aborted).to_string());
     let end = run.lines.last();
     let trained: usize = run.lines.iter().map(|line| line.nodes).sum();
     let seconds: f64 = run.lines.iter().map(|line| line.seconds).sum();
+    let rate = trained as f64 / seconds.max(1e-9);
+    let mut note = format!("of {} nodes, {rate:.1} nodes a second", run.scenario.cohort.nodes);
+    if aborted > 0 {
+        note.push_str(&format!("; {aborted} more without a result: too few nodes"));
+    }
+    if tried < run.scenario.rounds as usize {
+        note.push_str(&format!("; not ended: {} were planned", run.scenario.rounds));
+        rounds = rounds.tone(Tone::Bad);
+    }
     vec![
         Fact::new("Loss before", number(first.and_then(|line| line.loss))).note("nats per token"),
         Fact::new("Loss after", number(last.and_then(|line| line.loss))).note("nats per token"),
-        Fact::new("Rounds", rounds.to_string()).note(format!(
-            "of {} nodes, {:.1} nodes a second",
-            run.scenario.cohort.nodes,
-            trained as f64 / seconds.max(1e-9)
-        )),
+        rounds.note(note),
         epsilon_fact(end.and_then(|line| line.epsilon), run.scenario.privacy.delta),
     ]
 }
 
 fn epsilon_fact(epsilon: Option<f64>, delta: f64) -> Fact {
     match epsilon {
-        Some(epsilon) if epsilon <= 10.0 => {
+        Some(epsilon) if epsilon <= MEANINGFUL_EPSILON => {
             Fact::new("ε", format!("{epsilon:.2}")).note(format!("at δ = {delta:e}"))
         }
         Some(epsilon) => {
@@ -278,7 +324,9 @@ fn attacks(runs: &[Run]) -> Table {
     for run in runs {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
         let attackers = run.scenario.attack.map_or("nobody".to_owned(), |attack| {
-            format!("{:.0} %, {}", 100.0 * attack.part, attack.kind.name())
+            let clips = if attack.clips { "clipping" } else { "not clipping" };
+            let (part, name) = (100.0 * attack.part, attack.kind.name());
+            format!("{part:.0} %, {name}, × {}, {clips}", attack.factor())
         });
         let loss =
             |line: &RoundLine| line.loss.map_or("–".to_owned(), |loss| format!("{loss:.4}"));
@@ -301,35 +349,6 @@ fn attacks(runs: &[Run]) -> Table {
     table
 }
 
-fn privacy(runs: &[Run]) -> Table {
-    let columns = [
-        Column::text("run"),
-        Column::text("mechanism"),
-        Column::number("participations"),
-        Column::number("ε: versions seen"),
-        Column::number("ε: contributions seen"),
-        Column::number("δ"),
-    ];
-    let epsilon = |value: Option<f64>| match value {
-        Some(value) if value <= 10.0 => Cell::from(format!("{value:.2}")),
-        Some(value) => Cell::bad(format!("{value:.0}: not meaningful")),
-        None => Cell::bad("no guarantee"),
-    };
-    let mut table = Table::new(columns);
-    for run in runs {
-        let Some(end) = run.lines.last() else { continue };
-        table.push([
-            Cell::from(run.name.clone()),
-            Cell::from(told::mechanism(&run.scenario)),
-            Cell::from(end.participations[2].to_string()),
-            epsilon(end.epsilon),
-            epsilon(end.epsilon_alone),
-            Cell::from(format!("{:e}", run.scenario.privacy.delta)),
-        ]);
-    }
-    table
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -340,7 +359,8 @@ mod tests {
         let file =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/scenarios/benchmark.toml");
         let text = r#"{"round":0,"nodes":0,"failed":0,"aborted":false,"local_loss":0.0,"update_length":0.0,
-            "epsilon":0.0,"epsilon_alone":null,"participations":[0,1,2],"seconds":1.0,"loss":4.5,"accuracy":0.1,
+            "epsilon":0.0,"epsilon_alone":null,
+            "adversaries":{"coordinator":1.5,"half-colluding":3.25,"masks-broken":null},"participations":[0,1,2],"seconds":1.0,"loss":4.5,"accuracy":0.1,
             "people":[4.0,5.0],"languages":{"de":4.0,"en":5.0}}"#;
         let first: RoundLine = serde_json::from_str(text).unwrap();
         let last = RoundLine { round: 3, nodes: 7, loss: Some(4.25), epsilon, ..first.clone() };
@@ -349,6 +369,7 @@ mod tests {
         let lines = vec![first, between, last];
         Run {
             name: name.to_owned(),
+            in_full: None,
             scenario,
             lines,
             warnings: vec!["beware <of> this".to_owned()],
@@ -359,15 +380,40 @@ mod tests {
     #[test]
     fn a_page_says_what_was_learned_and_what_it_cost() {
         let html = page(&[run("one", Some(5.5))]).to_html();
-        for shown in ["4.500", "4.250", "-0.2500", "5.50", "beware &lt;of&gt; this", "one: de"] {
+        let each = [
+            "half of the counted-on nodes",
+            "3.25",
+            "whoever breaks the masks",
+            "beware &lt;of&gt; this",
+        ];
+        for shown in ["4.500", "4.250", "-0.2500", "5.50", "one: de"].iter().chain(&each) {
             assert!(html.contains(shown), "{shown}");
         }
         let html = page(&[run("one", None), run("two", Some(300.0))]).to_html();
-        for shown in ["no guarantee", "300: not meaningful", "one", "two"] {
+        for shown in ["no guarantee", "300: not meaningful", "one: beware", "two: beware"] {
             assert!(html.contains(shown), "{shown}");
         }
         assert!(page(&[]).to_html().starts_with("<!doctype html>"));
         assert!(!html.contains("Personal adapters") && !html.contains("Attack"));
+    }
+
+    #[test]
+    fn names_too_long_for_a_chart_become_letters() {
+        let (first, second) = ("privacy.epsilon=4,data.pseudo_users=1", "privacy.epsilon=50");
+        let html = page(&[run(first, None), run(second, None)]).to_html();
+        assert_eq!((html.matches(first).count(), html.matches(second).count()), (1, 1));
+        assert!(html.contains("A: beware") && html.contains("B: beware"));
+        assert!(page(&[run(first, None)]).to_html().matches(first).count() > 1);
+    }
+
+    #[test]
+    fn a_run_that_did_not_end_says_so() {
+        let mut cut = run("cut", None);
+        assert!(page(&[cut.clone()]).to_html().contains("not ended"));
+        cut.lines[1].aborted = true;
+        cut.scenario.rounds = 2;
+        let html = page(&[cut]).to_html();
+        assert!(html.contains("1 more without a result") && !html.contains("not ended"));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub fn summary(scenario: &Scenario, figures: &Figures, seconds: f64) -> String {
     let rate = figures.trained as f64 / figures.seconds.max(f64::MIN_POSITIVE);
     let (before, after) = (&figures.before, &figures.after);
     let mut text = format!(
-        "{}: {} rounds of {} nodes\n\
+        "{}: {} rounds of {} nodes{}\n\
          held-out loss      {:.4} → {:.4} nats a token ({} people, {} tokens; spread over people {:.3})\n\
          next token right   {:.2} % → {:.2} %\n\
          ε                  {}\n\
@@ -36,6 +36,10 @@ pub fn summary(scenario: &Scenario, figures: &Figures, seconds: f64) -> String {
         scenario.title,
         figures.rounds,
         scenario.cohort.nodes,
+        match scenario.rounds - figures.rounds {
+            0 => String::new(),
+            aborted => format!(" ({aborted} more ended without a result: too few nodes)"),
+        },
         before.loss(),
         after.loss(),
         after.people.len(),
@@ -90,21 +94,26 @@ fn epsilon(scenario: &Scenario, figures: &Figures) -> String {
         return "none: no privacy guarantee".to_owned();
     }
     let participations = figures.participations.iter().max().copied().unwrap_or(0);
-    let unit = match scenario.data.split {
-        SplitName::Users if scenario.data.pseudo_users > 1 => {
-            "node (a pseudo-user: a piece of a person)"
-        }
-        SplitName::Users => "node",
-        _ => "node (conversations of many people)",
-    };
     format!(
-        "{:.2} at δ = {:e}, for a {unit} that took part {} times, its contributions replaced by zeros; against who sees \
+        "{:.2} at δ = {:e}, for a {} that took part {} times, its contributions replaced by zeros; against who sees \
          every global version, {}, without amplification by sampling",
         figures.epsilon,
         scenario.privacy.delta,
+        unit(scenario).1,
         participations,
         adding_noise(scenario)
     )
+}
+
+/// Whom ε is about: in a word or two, and in a sentence.
+pub(super) fn unit(scenario: &Scenario) -> (&'static str, &'static str) {
+    match scenario.data.split {
+        SplitName::Users if scenario.data.pseudo_users > 1 => {
+            ("piece of a person", "node (a pseudo-user: a piece of a person)")
+        }
+        SplitName::Users => ("person", "node (a person)"),
+        _ => ("nobody", "node (conversations of many people)"),
+    }
 }
 
 fn adding_noise(scenario: &Scenario) -> String {

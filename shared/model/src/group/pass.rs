@@ -126,3 +126,34 @@ impl Pass<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Tensor};
+
+    use super::{Flat, Heads, Layout, Pass, Precision, Projection, StopToken};
+    use crate::adapter::AdapterKind;
+    use crate::samples;
+
+    /// What other devices run can be run here: two nodes, a row each, with attention that holds its shares whole.
+    #[test]
+    fn elsewhere_a_group_learns_what_it_learns_here() {
+        let model = samples::transformer();
+        let adapter = samples::adapter(&model, AdapterKind::Lora, &Projection::ALL);
+        let layout = Layout::new(&model.config, adapter.spec(), Device::Cpu).unwrap();
+        let run = |heads: Heads| {
+            let one = Tensor::from_slice(&adapter.to_flat());
+            let parameters = Tensor::stack(&[&one, &(&one * 0.5)], 0);
+            let mut flat = Flat { gradients: parameters.zeros_like(), parameters };
+            let (stop, precision) = (StopToken::new(), Precision::F32);
+            let pass = Pass { model: &model, layout: &layout, heads, precision, stop: &stop };
+            let losses = pass.run(&mut flat, &samples::part()).unwrap();
+            [losses, flat.gradients]
+        };
+        let expected = run(Heads::new(&model, 13));
+        for (found, expected) in run(Heads::new(&model, 13).elsewhere()).iter().zip(&expected) {
+            let distance = (found - expected).norm().double_value(&[]);
+            assert!(distance < 1e-5 * expected.norm().double_value(&[]), "{distance}");
+        }
+    }
+}

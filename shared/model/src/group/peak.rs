@@ -6,27 +6,34 @@ use std::time::{Duration, Instant};
 use tch::{Kind, Tensor};
 
 use crate::ModelError;
+use crate::device::Device;
 use crate::kernels::lanes::LANES;
 use crate::kernels::product::{multiply, panels};
 use crate::kernels::rows::Rows;
 
-/// Floating-point operations a second of f32 multiplications, each of `threads` threads with its own: the best of eight
-/// tries, half of them with libtorch at a size that suits it, half with our own kernel at a size that suits that; a bit
-/// more than a second together.
+/// Floating-point operations a second of f32 multiplications. On a processor each of `threads` threads has its own, and
+/// it is the best of eight tries, half of them with libtorch at a size that suits it, half with our own kernel at a size
+/// that suits that; a bit more than a second together. On a CUDA device it is the best of four with libtorch.
 ///
 /// Whoever else uses the machine at the time lowers it: what a run reaches can then be more than this.
 ///
 /// # Errors
-/// If the operating system gives no thread.
-pub fn matmul_peak(threads: usize) -> Result<f64, ModelError> {
+/// If the operating system gives no thread, or the device is not there.
+pub fn matmul_peak(device: Device, threads: usize) -> Result<f64, ModelError> {
+    let on = device.checked()?;
     let mut best: f64 = 0.0;
     for _ in 0..TRIES {
-        best = best.max(together(threads, with_libtorch)?).max(together(threads, with_panels)?);
+        best = best.max(match device {
+            Device::Cpu => {
+                together(threads, || with_libtorch(on, SIDE))?.max(together(threads, with_panels)?)
+            }
+            Device::Cuda(_) => together(1, || with_libtorch(on, CUDA_SIDE))?,
+        });
     }
     Ok(best)
 }
 
-fn together(threads: usize, one_thread: fn() -> f64) -> Result<f64, ModelError> {
+fn together(threads: usize, one_thread: impl Fn() -> f64 + Copy + Send) -> Result<f64, ModelError> {
     thread::scope(|scope| {
         let spawned = (0..threads.max(1)).map(|_| {
             let builder = thread::Builder::new().name("peak".to_owned());
@@ -41,14 +48,18 @@ fn together(threads: usize, one_thread: fn() -> f64) -> Result<f64, ModelError> 
     })
 }
 
-fn with_libtorch() -> f64 {
+fn with_libtorch(device: tch::Device, side: usize) -> f64 {
     tch::set_num_threads(1);
     tch::no_grad(|| {
-        let options = (Kind::Float, tch::Device::Cpu);
-        let square = || Tensor::ones([SIDE as i64, SIDE as i64], options);
+        let square = || Tensor::ones([side as i64, side as i64], (Kind::Float, device));
         let (left, right) = (square(), square());
         let out = left.mm(&right);
-        rate([SIDE, SIDE, SIDE], || drop(left.mm_out(&out, &right)))
+        rate([side, side, side], || {
+            drop(left.mm_out(&out, &right));
+            if let tch::Device::Cuda(index) = device {
+                tch::Cuda::synchronize(index as i64);
+            }
+        })
     })
 }
 
@@ -76,5 +87,6 @@ fn rate(size: [usize; 3], mut multiplied: impl FnMut()) -> f64 {
 const TRIES: usize = 4;
 const MEASURED: Duration = Duration::from_millis(140);
 const SIDE: usize = 768;
+const CUDA_SIDE: usize = 4096;
 /// Rows, depth and columns that stay in the second cache.
 const NEAR: [usize; 3] = [192, 256, 16 * LANES];

@@ -62,9 +62,9 @@ pub(super) fn contribute(
         if coin(scenario.seed, canary) {
             let direction = directions.one(canary);
             let update: Vec<f32> = direction.iter().map(|&value| (value * clip) as f32).collect();
-            sum.add(&update)?;
+            sum.add(&update, true)?;
         } else {
-            sum.add(&zeros)?;
+            sum.add(&zeros, true)?;
         }
     }
     Ok(())

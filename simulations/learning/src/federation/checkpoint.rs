@@ -3,9 +3,11 @@
 //! As bytes: one line of JSON with the counters, then the state of the global model in its canonical form.
 
 use grid::Q40;
+use privacy::Adversary;
 use serde::{Deserialize, Serialize};
 use version::State;
 
+use super::mechanism::Mechanism;
 use crate::{Invalid, LearningError};
 
 /// All that a run needs to go on after a round.
@@ -31,6 +33,8 @@ pub struct Checkpoint {
     pub seconds: f64,
     /// Where the keys of all noise come from: with it, the same scenario gives the same run.
     pub noise: [u8; 32],
+    /// Of model and data.
+    pub(crate) inputs: [u8; 32],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,10 +50,11 @@ struct Counters {
     /// Whole, so that what was read is written again as it was.
     microseconds: u64,
     noise: [u8; 32],
+    inputs: [u8; 32],
 }
 
 impl Checkpoint {
-    pub(crate) fn new(start: Vec<f32>, nodes: usize, noise: [u8; 32]) -> Self {
+    pub(crate) fn new(start: Vec<f32>, nodes: usize, noise: [u8; 32], inputs: [u8; 32]) -> Self {
         Self {
             round: 0,
             rounds: 0,
@@ -61,6 +66,7 @@ impl Checkpoint {
             group: 0,
             seconds: 0.0,
             noise,
+            inputs,
         }
     }
 
@@ -76,6 +82,7 @@ impl Checkpoint {
             group: self.group,
             microseconds: (self.seconds * 1e6).round() as u64,
             noise: self.noise,
+            inputs: self.inputs,
         };
         let mut bytes = serde_json::to_vec(&counters).expect("numbers and vectors serialize");
         bytes.push(b'\n');
@@ -86,12 +93,13 @@ impl Checkpoint {
     /// From [`Checkpoint::encode`].
     ///
     /// # Errors
-    /// [`Invalid::Checkpoint`] for any other bytes.
+    /// [`Invalid::DamagedCheckpoint`] for any other bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, LearningError> {
-        let end = bytes.iter().position(|&byte| byte == b'\n').ok_or(Invalid::Checkpoint)?;
+        let damaged = Invalid::DamagedCheckpoint;
+        let end = bytes.iter().position(|&byte| byte == b'\n').ok_or(damaged.clone())?;
         let counters: Counters =
-            serde_json::from_slice(&bytes[..end]).map_err(|_| Invalid::Checkpoint)?;
-        let state = State::decode(&bytes[end + 1..]).map_err(|_| Invalid::Checkpoint)?;
+            serde_json::from_slice(&bytes[..end]).map_err(|_| damaged.clone())?;
+        let state = State::decode(&bytes[end + 1..]).map_err(|_| damaged)?;
         let spent = counters.spent_q40.iter().copied().map(Q40::from_raw).collect();
         let Counters {
             round,
@@ -102,6 +110,7 @@ impl Checkpoint {
             group,
             microseconds,
             noise,
+            inputs,
             ..
         } = counters;
         Ok(Self {
@@ -115,6 +124,7 @@ impl Checkpoint {
             group,
             seconds: microseconds as f64 / 1e6,
             noise,
+            inputs,
         })
     }
 
@@ -122,6 +132,17 @@ impl Checkpoint {
     pub(crate) fn epsilon(&self, delta: f64) -> Result<f64, LearningError> {
         let most = self.spent.iter().copied().max().unwrap_or(Q40::ZERO);
         Ok(privacy::zcdp_epsilon(most, delta)?)
+    }
+
+    /// ε of the node that took part most against each adversary from whom noise protects.
+    pub(crate) fn adversaries(
+        &self,
+        mechanism: &Mechanism,
+        delta: f64,
+    ) -> Result<Vec<(Adversary, f64)>, LearningError> {
+        let facing = |who: Adversary| Some((who, mechanism.rho_facing(who)?));
+        let all = Adversary::ALL.into_iter().filter_map(facing);
+        all.map(|(who, rho)| Ok((who, self.epsilon_at(rho, delta)?))).collect()
     }
 
     /// ε of the node that took part most, if each participation had cost `rho`.

@@ -1,6 +1,7 @@
 //! What updates go through on their way into the next version.
 
 use grid::Q40;
+use privacy::Adversary;
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 use version::State;
@@ -54,15 +55,23 @@ impl Mechanism {
         }
     }
 
-    /// The same against whoever sees a node's own contribution: its own noise alone protects it.
-    pub(crate) fn rho_alone(&self) -> Q40 {
-        match *self {
-            Mechanism::Distributed(SumTerms { noise_multiplier, honest, .. }) => {
-                let alone = noise_multiplier / f64::from(honest).sqrt();
-                Q40::from_f64_up(1.0 / (2.0 * alone * alone)).unwrap_or(Q40::MAXIMUM)
-            }
-            _ => Q40::MAXIMUM,
+    /// The same against an adversary, from the shares of noise that it leaves; none where noise is not what protects,
+    /// [`Q40::MAXIMUM`] where nothing does. Somebody trusted with all noise protects from who downloads versions alone.
+    pub(crate) fn rho_facing(&self, adversary: Adversary) -> Option<Q40> {
+        let (counted_on, own) = match self {
+            Mechanism::Distributed(terms) => (u32::from(terms.honest), true),
+            _ => (1, adversary == Adversary::Downloader),
+        };
+        let left = adversary.shares_left(counted_on)?;
+        let rho = self.rho_of_one();
+        if !own || rho == Q40::MAXIMUM {
+            return Some(Q40::MAXIMUM);
         }
+        if left == counted_on {
+            return Some(rho);
+        }
+        let dearer = rho.to_f64_up() * f64::from(counted_on) / f64::from(left);
+        Some(Q40::from_f64_up(dearer.next_up()).unwrap_or(Q40::MAXIMUM))
     }
 
     /// Fewest contributions without which a round has no result.
@@ -112,14 +121,16 @@ impl<'a> Aggregate<'a> {
         Ok(Self { mechanism, server, sum, round, count: 0, rng, noise })
     }
 
-    /// One node's update joins; returns what that cost the node.
-    pub(crate) fn add(&mut self, update: &[f32]) -> Result<Q40, LearningError> {
+    /// One node's update joins, clipped where the mechanism clips and the node's program is the shipped one (`clips`;
+    /// the scenario has refused others where rounding comes after the clip); returns what that cost the node.
+    pub(crate) fn add(&mut self, update: &[f32], clips: bool) -> Result<Q40, LearningError> {
         self.count += 1;
         let clip = match self.mechanism {
             Mechanism::None { clip } => *clip,
             Mechanism::Central { clip, .. } => Some(*clip),
             Mechanism::Distributed(_) => None,
         };
+        let clip = clip.filter(|_| clips);
         match &mut self.sum {
             Sum::Modular(round, sum) => {
                 let mut key = [0; 32];
@@ -195,9 +206,30 @@ mod tests {
         let noise = ChaCha20Rng::seed_from_u64(2);
         let mut sum = Aggregate::new(mechanism, FEDAVG, dimension, 1, rng, noise).unwrap();
         for update in updates {
-            sum.add(update).unwrap();
+            sum.add(update, true).unwrap();
         }
         sum.finish(&State::initial(vec![0.0; dimension])).unwrap().parameters().to_vec()
+    }
+
+    #[test]
+    fn the_fewer_shares_of_noise_are_left_the_more_it_costs() {
+        let cost = |mechanism: &Mechanism, who| mechanism.rho_facing(who).unwrap().to_f64();
+        let sum = SumTerms {
+            clip: 1.0,
+            noise_multiplier: 2.0,
+            honest: 40,
+            modulus_bits: 20,
+            nodes: 40,
+            server: FEDAVG,
+        };
+        let shipped = Mechanism::Distributed(sum);
+        assert_eq!(cost(&shipped, Adversary::Coordinator), 0.125);
+        assert!((cost(&shipped, Adversary::HalfColluding) - 0.25).abs() < 1e-9);
+        assert!((cost(&shipped, Adversary::InventedNodes) - 5.0).abs() < 1e-9);
+        assert_eq!(shipped.rho_facing(Adversary::NetworkObserver), None);
+        let trusted = Mechanism::Central { clip: 1.0, noise_multiplier: 2.0, correlated: None };
+        assert_eq!(cost(&trusted, Adversary::Downloader), 0.125);
+        assert_eq!(trusted.rho_facing(Adversary::Coordinator), Some(Q40::MAXIMUM));
     }
 
     #[test]
@@ -244,7 +276,7 @@ mod tests {
                 let noise = ChaCha20Rng::seed_from_u64(2);
                 let sum = Aggregate::new(&mechanism, FEDAVG, dimension, round, rng, noise);
                 let mut sum = sum.unwrap();
-                sum.add(&vec![0.0; dimension]).unwrap();
+                sum.add(&vec![0.0; dimension], true).unwrap();
                 state = sum.finish(&state).unwrap();
             }
             length(state.parameters()) / (dimension as f64).sqrt()

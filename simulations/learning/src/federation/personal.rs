@@ -9,7 +9,7 @@ use version::State;
 
 use super::Federation;
 use crate::LearningError;
-use crate::scenario::{PersonalTerms, RowsName};
+use crate::scenario::{LocalTerms, PersonalTerms, RowsName, Scenario};
 
 /// What going on alone gives people on conversations of their own that were kept back.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,7 +50,7 @@ impl Federation {
         let seed = u64::from(self.scenario.rounds) + 1;
         let members: Vec<Member<'_>> =
             rows.iter().map(|rows| Member { rows, start, seed }).collect();
-        let trainer = self.model.group_trainer(&self.spec, &self.personal_recipe(terms))?;
+        let trainer = self.trainer.with(&recipe(&self.scenario, &self.checked.recipe, terms))?;
         let spread = Spread { threads: self.checked.threads, group: group.max(1) };
         let mut adapters = Vec::with_capacity(members.len());
         trainer.train(&members, spread, &self.stop, |place, outcome| {
@@ -68,18 +68,6 @@ impl Federation {
             Ok((self.own_score(node, start)?, self.own_score(node, &personal)?))
         });
         Ok(Personal { nodes: pairs.collect::<Result<_, LearningError>>()? })
-    }
-
-    fn personal_recipe(&self, terms: &PersonalTerms) -> GroupRecipe {
-        let local = crate::scenario::LocalTerms {
-            steps: terms.steps,
-            learning_rate: terms.learning_rate,
-            ..self.scenario.local
-        };
-        let optimizer = self.scenario.optimizer(&local);
-        let shared = &self.checked.recipe;
-        let training = TrainingRecipe { steps: terms.steps, optimizer, ..shared.training.clone() };
-        GroupRecipe { training, ..shared.clone() }
     }
 
     fn own_held_out(&self, node: usize) -> &[Conversation] {
@@ -101,6 +89,19 @@ impl Federation {
         let packed = self.scenario.data.rows == RowsName::Packed;
         Ok(scores.into_iter().map(|one| if packed { one.whole } else { one.roles }).sum())
     }
+}
+
+/// As in the rounds, with steps and rate of their own.
+pub(super) fn recipe(
+    scenario: &Scenario,
+    shared: &GroupRecipe,
+    terms: &PersonalTerms,
+) -> GroupRecipe {
+    let (steps, learning_rate) = (terms.steps, terms.learning_rate);
+    let local = LocalTerms { steps, learning_rate, ..scenario.local };
+    let optimizer = scenario.optimizer(&local);
+    let training = TrainingRecipe { steps, optimizer, ..shared.training.clone() };
+    GroupRecipe { training, ..shared.clone() }
 }
 
 /// Windows computed together.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::scenario::{
     AttackName, AttackTerms, CohortTerms, Correlation, DataTerms, MadeTerms, MechanismName,
-    PersonalTerms, Sampling,
+    PersonalTerms, RuleName, Sampling,
 };
 
 const MACHINE: Machine = Machine { threads: 2, free_bytes: Some(4 << 30) };
@@ -271,11 +271,32 @@ fn packed_rows_learn_everything() {
     packed.data.roles = vec!["nobody".to_owned()];
     let figures = run(packed).1;
     assert!(figures.after.loss() < figures.before.loss());
+}
+
+#[test]
+fn roles_that_nobody_has_or_speaks_in_are_refused() {
     let mut silent = scenario();
-    silent.data.roles = vec!["nobody".to_owned()];
+    silent.data.roles = vec!["usr".to_owned()];
+    assert_eq!(refusal(silent.clone()), Invalid::Role { found: "usr".to_owned() });
+    silent.data.roles = vec!["partner".to_owned()];
+    let refused = ready(silent).run(None, &mut |_, _| Ok(()));
+    assert!(matches!(refused, Err(LearningError::Invalid(Invalid::NothingToMeasure))));
+}
+
+/// Whether text gives an update must not be seen in the count: who has nothing to learn contributes zeros and pays.
+#[test]
+fn a_node_whose_text_gives_no_update_contributes_zeros_and_pays() {
+    let mut silent = private(MechanismName::Distributed, 1.0);
+    let spoken = run(silent.clone()).1;
+    // Nothing but numbers that are none comes out.
+    silent.local.learning_rate = 1e39;
     let (rounds, figures) = run(silent);
-    assert!(rounds.iter().all(|round| round.aborted && round.failed == 6));
-    assert_eq!((figures.rounds, figures.trained), (0, 0));
+    assert!(rounds.iter().all(|round| !round.aborted && (round.nodes, round.failed) == (6, 6)));
+    assert_eq!((figures.rounds, figures.trained), (spoken.rounds, 0));
+    assert_eq!(
+        (figures.epsilon, &figures.participations),
+        (spoken.epsilon, &spoken.participations)
+    );
 }
 
 #[test]
@@ -285,7 +306,7 @@ fn attackers_spoil_what_the_others_learn_and_the_clip_bounds_them() {
         (scenario.attack, scenario.privacy.clip) = (attack, clip);
         run(scenario).1.after.loss()
     };
-    let half = |kind| Some(AttackTerms { part: 0.5, kind });
+    let half = |kind| Some(AttackTerms { part: 0.5, kind, clips: true });
     let honest = loss(None, None);
     let flipped = loss(half(AttackName::SignFlip), None);
     let scaled = AttackName::Scaled { factor: -20.0 };
@@ -293,7 +314,10 @@ fn attackers_spoil_what_the_others_learn_and_the_clip_bounds_them() {
     assert!(flipped < loss(half(scaled), None));
     let clipped = loss(half(scaled), Some(0.1));
     assert!(clipped < flipped + 0.05, "{clipped} {flipped}");
-    let all = AttackTerms { part: 1.0, kind: AttackName::SignFlip };
+    // Whose program was changed does not clip: then the others' clip makes it worse.
+    let unclipped = AttackTerms { part: 0.5, kind: scaled, clips: false };
+    assert!(loss(Some(unclipped), Some(0.1)) > flipped);
+    let all = AttackTerms { part: 1.0, kind: AttackName::SignFlip, clips: true };
     assert_eq!((all.attackers(9), half(scaled).unwrap().attackers(9)), (9, 5));
 }
 
@@ -303,7 +327,7 @@ fn a_backdoor_is_learned_from_attackers_and_measured() {
     let with = |part| {
         let mut scenario = scenario();
         let kind = AttackName::Backdoor { factor: 2.0 };
-        (scenario.attack, scenario.rounds) = (Some(AttackTerms { part, kind }), 6);
+        (scenario.attack, scenario.rounds) = (Some(AttackTerms { part, kind, clips: true }), 6);
         scenario.cohort.nodes = 9;
         scenario
     };
@@ -394,8 +418,11 @@ fn a_run_goes_on_where_it_was_killed() {
     assert_eq!((again.epsilon, again.participations), (whole.epsilon, whole.participations));
     assert_eq!(again.after, whole.after);
     let foreign = ready(Scenario { seed: 5, ..private(MechanismName::Central, 1.0) });
+    // As many nodes and parameters, other people.
+    let refused = foreign.run(kept.clone(), &mut |_, _| Ok(()));
+    assert!(matches!(refused, Err(LearningError::Invalid(Invalid::Checkpoint))));
     kept.as_mut().unwrap().spent.pop();
-    let refused = foreign.run(kept, &mut |_, _| Ok(()));
+    let refused = ready(private(MechanismName::Central, 1.0)).run(kept, &mut |_, _| Ok(()));
     assert!(matches!(refused, Err(LearningError::Invalid(Invalid::Checkpoint))));
 }
 
@@ -415,7 +442,7 @@ fn too_large_a_cohort_is_refused_with_what_would_work() {
     let mut large = scenario();
     large.cohort.nodes = 10;
     let found = refusal(large.clone());
-    assert_eq!(found, Invalid::Cohort { wanted: 10, nodes: 9, people: 9, pieces: 2 });
+    assert_eq!(found, Invalid::Cohort { wanted: 10, nodes: 9, people: 9, pieces: Some(2) });
     assert!(found.to_string().contains("data.pseudo_users = 2"), "{found}");
     let pieces =
         Scenario { data: DataTerms { pseudo_users: 2, ..large.data.clone() }, ..large.clone() };
@@ -486,6 +513,31 @@ fn numbers_and_choices_without_meaning_are_refused() {
     assert_eq!(key(&schedule("steps = [{ round = 1, steps = 0 }]")), "schedule.steps' steps");
     assert_eq!(key(&schedule("steps = [{ round = 9, steps = 1 }]")), "schedule.steps' round");
     assert_eq!(key(&|s| s.privacy.honest = 0.0), "privacy.honest");
+    assert_eq!(key(&|s| s.privacy.delta = 0.0), "privacy.delta");
+    assert_eq!(key(&|s| s.privacy.modulus_bits = 40), "privacy.modulus_bits");
+    assert_eq!(key(&|s| s.server.learning_rate = -1.0), "server.learning_rate");
+    assert_eq!(
+        key(&|s| s.server.rule = RuleName::FedAvgM { momentum: 5.0 }),
+        "server.rule's momentum"
+    );
+    let personal = PersonalTerms { steps: 0, learning_rate: 1.0, nodes_max: 0 };
+    assert_eq!(key(&|s| s.personal = Some(personal)), "personal.steps");
+    assert_eq!(
+        key(&|s| s.personal = Some(PersonalTerms { steps: 1, learning_rate: f64::NAN, ..personal })),
+        "personal.learning_rate"
+    );
+    let attack = |kind, clips| Some(AttackTerms { part: 0.3, kind, clips });
+    let endless = AttackName::Scaled { factor: f32::INFINITY };
+    assert_eq!(key(&|s| s.attack = attack(endless, true)), "attack.kind's factor");
+    assert!(key(&|s| s.attack = attack(AttackName::SignFlip, false)).contains("attack.clips"));
+    assert!(key(&|s| s.local.sequence = 100_000).contains("64 or less"), "positions");
+    assert!(key(&|s| s.machine.threads = 1000).contains("1 to 8"));
+    assert!(
+        key(&|s| (s.machine.memory_mb, s.machine.threads) = (1, 8))
+            .contains("machine.memory_mb to")
+    );
+    let one = MadeTerms { people: 1, conversations: 4 };
+    assert!(key(&|s| s.data.made = Some(one)).contains("at least 2"));
     assert_eq!(key(&|s| s.privacy.clip = Some(0.0)), "privacy.clip");
     assert_eq!(key(&|s| s.privacy.noise_multiplier = Some(f64::NAN)), "privacy.noise_multiplier");
     assert!(key(&|s| s.privacy.clip = None).contains("`clip`"));
@@ -499,8 +551,17 @@ fn noise_that_guarantees_nothing_is_warned_about_with_what_would() {
     let warning = |scenario: Scenario| ready(scenario).checked.warnings.join("\n");
     assert!(warning(scenario()).contains("no privacy guarantee"));
     let told = warning(private(MechanismName::Distributed, 0.5));
-    // √(3 / (2 · ρ(8, 1e-6))) = √(3 / 2.104716).
-    assert!(told.contains("noise_multiplier = 1.19"), "{told}");
+    // √(3 / (2 · ρ(8, 1e-6))) = √(3 / 2.104716) = 1.1939, rounded up.
+    assert!(told.contains("noise_multiplier = 1.20"), "{told}");
     assert_eq!(warning(private(MechanismName::Distributed, 1.2)), "");
+    let mut attacked = private(MechanismName::Distributed, 1.2);
+    let kind = AttackName::SignFlip;
+    attacked.attack = Some(AttackTerms { part: 0.3, kind, clips: true });
+    assert!(warning(attacked.clone()).contains("privacy.honest = 0.66 would not"));
+    attacked.privacy.honest = 0.66;
+    assert_eq!(warning(attacked), "3 of 9 nodes attack");
+    let mut drawn = private(MechanismName::Distributed, 1.2);
+    drawn.cohort.sampling = Sampling::Poisson;
+    assert!(warning(drawn).contains("one round in forty"));
     assert!(warning(private(MechanismName::Central, 0.0)).contains("no meaningful guarantee"));
 }

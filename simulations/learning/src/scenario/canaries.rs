@@ -47,7 +47,7 @@ impl Scenario {
 
     pub(super) fn check_canaries(&self, terms: &CanaryTerms) -> Result<(), Invalid> {
         let number = |key, found: usize, holds: bool, expected| {
-            super::check::number(key, found as f64, holds, expected)
+            super::ranges::number(key, found as f64, holds, expected)
         };
         let guesses = (1..=terms.nodes).contains(&terms.guesses) || terms.nodes == 0;
         number("canaries.guesses", terms.guesses, guesses, "from 1 to canaries.nodes")?;
@@ -64,13 +64,13 @@ impl Scenario {
             terms.secrets.iter().all(|repeated| (1..=SECRET_CONVERSATIONS).contains(repeated));
         number("canaries.secrets", most, few, "1 to 16 for each")?;
         let share = terms.noise_share;
-        super::check::number(
+        super::ranges::number(
             "canaries.noise_share",
             share,
             (0.0..=1.0).contains(&share),
             "from 0 to 1",
         )?;
-        if self.server.rule != RuleName::FedAvg {
+        if self.server.rule != RuleName::FedAvg || self.schedule.server_rate.end() != 1.0 {
             return Err(Invalid::CanaryRule);
         }
         if self.privacy.clip.is_none() { Err(Invalid::NoClip) } else { Ok(()) }

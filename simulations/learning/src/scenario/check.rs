@@ -26,16 +26,14 @@ pub struct Checked {
     /// ε of a node that takes part as often as it can, at the scenario's δ; infinite without noise.
     pub epsilon: f64,
     /// The same against whoever sees each node's own contribution, unmasked and unsummed; infinite where that is the
-    /// raw update.
-    pub epsilon_alone: f64,
     /// What a person should know before believing a number.
     pub warnings: Vec<String>,
 }
 
-/// ε beyond which a guarantee is hardly one.
-const MEANINGFUL: f64 = 10.0;
 /// Larger groups were never faster.
 const LARGEST_GROUP: usize = 64;
+/// More threads only wait for each other.
+const THREADS_A_CORE: usize = 4;
 
 impl Scenario {
     /// Refuses what cannot work with so many nodes, a model of this shape and this machine.
@@ -55,7 +53,12 @@ impl Scenario {
         let spec = self.adapter_spec();
         spec.check()?;
         let recipe = self.recipe_in(1);
+        self.check_model(config)?;
         let threads = if self.machine.threads > 0 { self.machine.threads } else { machine.threads };
+        let most = THREADS_A_CORE * machine.threads;
+        if threads > most {
+            return Err(Invalid::Threads { found: threads, most }.into());
+        }
         let bytes = |batch: usize| {
             let training = TrainingRecipe { batch, ..recipe.training.clone() };
             bytes_a_node(config, &spec, &GroupRecipe { training, ..recipe.clone() })
@@ -66,14 +69,10 @@ impl Scenario {
         }
         let server = server(&self.server)?;
         let (mechanism, rho) = self.mechanism(spec.parameter_count(config), server)?;
-        let epsilon_of = |rho: Q40| {
-            let spent = rho.saturating_mul(self.participations().into());
-            privacy::zcdp_epsilon(spent, self.privacy.delta)
-        };
-        let epsilon = epsilon_of(rho)?;
-        let epsilon_alone = epsilon_of(mechanism.rho_alone())?;
+        let spent = rho.saturating_mul(self.participations().into());
+        let epsilon = privacy::zcdp_epsilon(spent, self.privacy.delta)?;
         let warnings = self.warnings(epsilon, people, nodes)?;
-        Ok(Checked { recipe, mechanism, threads, group_max, epsilon, epsilon_alone, warnings })
+        Ok(Checked { recipe, mechanism, threads, group_max, epsilon, warnings })
     }
 
     /// How often one node takes part at most.
@@ -81,81 +80,6 @@ impl Scenario {
         match self.cohort.sampling {
             Sampling::Separated { rounds } => self.rounds.div_ceil(rounds.max(1)),
             Sampling::Fixed | Sampling::Poisson => self.rounds,
-        }
-    }
-
-    fn check_numbers(&self) -> Result<(), Invalid> {
-        let least_one = |key, found: usize| number(key, found as f64, found >= 1, "at least 1");
-        least_one("rounds", self.rounds as usize)?;
-        least_one("cohort.nodes", self.cohort.nodes)?;
-        least_one("data.pseudo_users", self.data.pseudo_users)?;
-        let most = f64::from(u16::MAX);
-        number(
-            "cohort.nodes",
-            self.cohort.nodes as f64,
-            self.cohort.nodes as f64 <= most,
-            "at most 65535",
-        )?;
-        if let Sampling::Separated { rounds } = self.cohort.sampling {
-            least_one("cohort.sampling.separated.rounds", rounds as usize)?;
-        }
-        let terms = &self.privacy;
-        let share = |value: f64| (0.0..=1.0).contains(&value);
-        number("data.held_out", self.data.held_out, share(self.data.held_out), "from 0 to 1")?;
-        let honest = terms.honest > 0.0 && terms.honest <= 1.0;
-        number("privacy.honest", terms.honest, honest, "above 0, up to 1")?;
-        let positive = |value: f64| value > 0.0 && value.is_finite();
-        for (key, value) in [("privacy.clip", terms.clip), ("privacy.epsilon", terms.epsilon)] {
-            if let Some(value) = value {
-                number(key, value, positive(value), "above 0")?;
-            }
-        }
-        if let Some(attack) = self.attack {
-            number("attack.part", attack.part, share(attack.part), "from 0 to 1")?;
-        }
-        if let Some(canaries) = &self.canaries {
-            self.check_canaries(canaries)?;
-        }
-        if let Some(z) = terms.noise_multiplier {
-            number("privacy.noise_multiplier", z, z >= 0.0 && z.is_finite(), "at least 0")?;
-        }
-        Ok(())
-    }
-
-    fn check_schedule(&self) -> Result<(), Invalid> {
-        let schedule = &self.schedule;
-        let courses = [
-            ("schedule.local_rate", schedule.local_rate),
-            ("schedule.server_rate", schedule.server_rate),
-        ];
-        for (key, course) in courses {
-            let end = course.end();
-            number(key, end, end > 0.0 && end.is_finite(), "a part above 0, such as 0.1")?;
-        }
-        for from in &schedule.steps {
-            number("schedule.steps' steps", from.steps as f64, from.steps > 0, "at least 1")?;
-            let reached = (1..=self.rounds).contains(&from.round);
-            number(
-                "schedule.steps' round",
-                from.round.into(),
-                reached,
-                "a round from 1 to `rounds`",
-            )?;
-        }
-        Ok(())
-    }
-
-    fn check_cohort(&self, nodes: usize, people: usize) -> Result<(), Invalid> {
-        let wanted = self.cohort.nodes;
-        if wanted > nodes {
-            let pieces = (wanted * self.data.pseudo_users).div_ceil(nodes.max(1));
-            return Err(Invalid::Cohort { wanted, nodes, people, pieces });
-        }
-        match self.cohort.sampling {
-            Sampling::Separated { rounds } if wanted * rounds as usize > nodes => {
-                Err(Invalid::Separation { wanted, rounds, nodes })
-            }
-            _ => Ok(()),
         }
     }
 
@@ -168,14 +92,17 @@ impl Scenario {
     ) -> Result<usize, Invalid> {
         let limit = match self.machine.memory_mb {
             0 => machine.free_bytes.map(|bytes| bytes / 5 * 4),
-            megabytes => Some(megabytes * MEGABYTE),
+            megabytes => Some(megabytes.saturating_mul(MEGABYTE)),
         };
         let Some(limit) = limit else { return Ok(self.machine.group.max(1)) };
         let (share, batch) = (limit / threads as u64, self.local.batch);
         let fits = (share / bytes(batch).max(1)) as usize;
         let (needed_mb, limit_mb) = (bytes(batch).div_ceil(MEGABYTE), limit / MEGABYTE);
         if fits == 0 {
-            let fits = largest_below(batch, |batch| bytes(batch) <= share).max(1);
+            let fits = largest_below(batch, |batch| bytes(batch) <= share);
+            if fits == 0 {
+                return Err(Invalid::Row { needed_mb: bytes(1).div_ceil(MEGABYTE), threads });
+            }
             return Err(Invalid::Node { needed_mb, limit_mb: share / MEGABYTE, fits });
         }
         let group = self.machine.group;
@@ -288,8 +215,13 @@ impl Scenario {
         let mut warnings = Vec::new();
         if self.privacy.mechanism == MechanismName::None {
             warnings.push("mechanism none: no privacy guarantee".to_owned());
-        } else if epsilon > MEANINGFUL {
-            let better = self.noise_for(8.0)?;
+            if self.privacy.epsilon.or(self.privacy.noise_multiplier).is_some() {
+                warnings.push(
+                    "mechanism none adds no noise: privacy.epsilon and noise_multiplier are not used".to_owned(),
+                );
+            }
+        } else if epsilon > privacy::MEANINGFUL_EPSILON {
+            let better = (100.0 * self.noise_for(8.0)?).ceil() / 100.0;
             warnings.push(format!(
                 "ε would be {epsilon:.1} at δ = {:e}: no meaningful guarantee; privacy.noise_multiplier = {better:.2} \
                  would make it 8",
@@ -299,7 +231,16 @@ impl Scenario {
         if let Some(attack) = self.attack {
             let attackers = attack.attackers(nodes);
             warnings.push(format!("{attackers} of {nodes} nodes attack"));
+            let honest = 1.0 - attackers as f64 / nodes.max(1) as f64;
+            if self.privacy.mechanism == MechanismName::Distributed && self.privacy.honest > honest
+            {
+                warnings.push(format!(
+                    "ε counts on the noise of attackers, who need not add any: privacy.honest = {:.2} would not",
+                    (100.0 * honest).floor() / 100.0
+                ));
+            }
         }
+        self.warn_of_aborts(&mut warnings);
         if let Some(canaries) = &self.canaries
             && canaries.noise_share < 1.0
         {
@@ -319,6 +260,25 @@ impl Scenario {
             ));
         }
         Ok(warnings)
+    }
+
+    /// By chance a cohort can be too small for the noise that is counted on.
+    fn warn_of_aborts(&self, warnings: &mut Vec<String>) {
+        let drawn = self.cohort.sampling == Sampling::Poisson;
+        if !drawn || self.privacy.mechanism != MechanismName::Distributed {
+            return;
+        }
+        // Two standard deviations below the mean: one round in forty.
+        let nodes = self.cohort.nodes as f64;
+        let most = ((nodes - 2.0 * nodes.sqrt()).max(1.0) / nodes * 100.0).floor() / 100.0;
+        if self.privacy.honest > most {
+            warnings.push(format!(
+                "rounds with fewer than {:.0} nodes end without a result, and poisson sampling draws {} on average: \
+                 with privacy.honest = {most:.2} one round in forty does",
+                (nodes * self.privacy.honest).floor(),
+                self.cohort.nodes
+            ));
+        }
     }
 
     /// Every node's training in this round, from 1.
@@ -387,15 +347,6 @@ pub(crate) fn server(terms: &super::ServerTerms) -> Result<ServerOptimizer, Lear
         },
     };
     Ok(ServerOptimizer { rule, learning_rate_q32: fixed(terms.learning_rate)? })
-}
-
-pub(super) fn number(
-    key: &'static str,
-    found: f64,
-    holds: bool,
-    expected: &'static str,
-) -> Result<(), Invalid> {
-    if holds { Ok(()) } else { Err(Invalid::Number { key, found, expected }) }
 }
 
 /// The largest number below `end` that holds, where all smaller ones hold too; 0 if none does.
