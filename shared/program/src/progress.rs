@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn what_was_done_before_says_nothing_of_the_time_left() {
         let line = plain_line("rounds", STEPS, 24, Some(30), since(22, 10), "");
-        assert_eq!(line, "rounds: 24 of 30 steps (80 %), 30.0 s left");
+        assert_eq!(line, "rounds: 24 of 30 steps (80 %), 30 s left");
         let line = plain_line("rounds", STEPS, 22, Some(30), since(22, 10), "");
         assert_eq!(line, "rounds: 22 of 30 steps (73 %)");
     }
