@@ -72,7 +72,7 @@ def work():
     federated = FederatedDataset(lambda user: sets[user], lambda: next(order))
     model, clock = Model(), Clock()
     wrapped = PyTorchModel(
-        model, lambda parameters, rate: torch.optim.SGD([p for p in parameters if p.requires_grad], lr=rate),
+        model, lambda parameters, lr: torch.optim.SGD([p for p in parameters if p.requires_grad], lr=lr),
         torch.optim.SGD(workload.trained(model), lr=1.0))
     mechanism = CentrallyAppliedPrivacyMechanism(GaussianMechanism(workload.CLIP, workload.NOISE))
     # Evaluation in the first round only, which is not timed.
