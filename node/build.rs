@@ -6,4 +6,8 @@ fn main() {
     if let Ok(folder) = std::env::var("DEP_MURMUR_MODEL_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
     }
+    // Not into `murmur-node`, which starts without libtorch.
+    if let Ok(argument) = std::env::var("DEP_MURMUR_MODEL_LIBTORCH_CUDA") {
+        println!("cargo:rustc-link-arg-bin=murmur-node-model={argument}");
+    }
 }

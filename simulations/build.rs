@@ -6,4 +6,7 @@ fn main() {
     if let Ok(folder) = std::env::var("DEP_MURMUR_LEARNING_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
     }
+    if let Ok(argument) = std::env::var("DEP_MURMUR_LEARNING_LIBTORCH_CUDA") {
+        println!("cargo:rustc-link-arg={argument}");
+    }
 }

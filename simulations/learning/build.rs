@@ -8,4 +8,8 @@ fn main() {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
         println!("cargo:libtorch_lib={folder}");
     }
+    if let Ok(argument) = std::env::var("DEP_MURMUR_MODEL_LIBTORCH_CUDA") {
+        println!("cargo:rustc-link-arg={argument}");
+        println!("cargo:libtorch_cuda={argument}");
+    }
 }
