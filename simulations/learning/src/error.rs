@@ -110,12 +110,9 @@ pub enum Invalid {
     NothingToMeasure,
     /// Too few people for two sides.
     #[error(
-        "the data has {people} person, and at least 2 are needed: one to train on, one to measure with"
+        "the data has one person, and at least 2 are needed: one to train on, one to measure with"
     )]
-    OnePerson {
-        /// People in the data.
-        people: usize,
-    },
+    OnePerson,
     /// Personal adapters of nodes that are nobody.
     #[error(
         "[personal] measures people on what they themselves kept back: leave it out, or leave out data.split"

@@ -60,7 +60,7 @@ impl Population {
     pub fn new(terms: &DataTerms, seed: u64) -> Result<Self, LearningError> {
         let (people, skipped) = read(terms, seed)?;
         if people.len() == 1 {
-            return Err(Invalid::OnePerson { people: 1 }.into());
+            return Err(Invalid::OnePerson.into());
         }
         let (held_out, trained) = kept_apart(people, terms.held_out, seed);
         let mut people: Vec<Human> =

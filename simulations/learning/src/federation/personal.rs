@@ -2,7 +2,7 @@
 
 use chatlogs::Conversation;
 use model::{
-    Adapter, EvaluationRecipe, GroupRecipe, Member, Messages, ModelError, Resources, Score, Spread,
+    Adapter, EvaluationRecipe, GroupRecipe, Member, Messages, Resources, Score, Spread,
     TrainingRecipe,
 };
 use version::State;
@@ -59,7 +59,7 @@ impl Federation {
                     let moved = start.iter().zip(update.as_slice()).map(|(from, by)| from + by);
                     adapters.push((nodes[place], moved.collect::<Vec<f32>>()));
                 }
-                Err(ModelError::NothingToTrain { .. } | ModelError::Diverged { .. }) => {}
+                Err(error) if error.is_of_the_text() => {}
                 Err(error) => return Err(LearningError::from(error)),
             }
             Ok(())

@@ -36,18 +36,18 @@ const LARGEST_GROUP: usize = 64;
 const THREADS_A_CORE: usize = 4;
 
 impl Scenario {
-    /// Refuses what cannot work with so many nodes, a model of this shape and this machine.
+    /// Refuses what cannot work with so many nodes, a model of this shape and this machine; each number by itself has been
+    /// looked at before ([`Scenario::check_numbers`]).
     ///
     /// # Errors
     /// [`Invalid`], with the number that would work; what the model or the grid refuses.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         config: &Config,
         nodes: usize,
         people: usize,
         machine: &Machine,
     ) -> Result<Checked, LearningError> {
-        self.check_numbers()?;
         self.check_schedule()?;
         self.check_cohort(nodes, people)?;
         let spec = self.adapter_spec();

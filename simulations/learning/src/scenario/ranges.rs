@@ -6,6 +6,7 @@ use super::{AttackTerms, MechanismName, RowsName, RuleName, Sampling, Scenario, 
 use crate::Invalid;
 
 impl Scenario {
+    /// Before anything is loaded or made.
     pub(crate) fn check_numbers(&self) -> Result<(), Invalid> {
         let least_one = |key, found: usize| number(key, found as f64, found >= 1, "at least 1");
         least_one("rounds", self.rounds as usize)?;
